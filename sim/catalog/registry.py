@@ -1,0 +1,126 @@
+"""The registry: how a decorated function becomes a named part of the catalog.
+
+A *family* (activations, initializers, optimizers …) is a mapping from name to
+:class:`Part`.  A part is one function; the arguments the family does not supply
+itself are the part's parameters, their defaults its defaults.  Nothing here
+compiles anything: the catalog is plain Python that the kernels compile later.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+REQUIRED = inspect.Parameter.empty
+"""Default of a parameter that has none: the study must give a value."""
+
+
+def nearest(word: str, choices: list[str]) -> str | None:
+    """The choice most like ``word``, or None where none is close."""
+    found = difflib.get_close_matches(str(word), choices, n=1, cutoff=0.5)
+    return found[0] if found else None
+
+
+class UnknownName(LookupError):
+    """A name that a family does not know; carries the choices and the nearest one."""
+
+    def __init__(self, kind: str, name: str, choices: list[str]) -> None:
+        self.kind, self.name, self.choices = kind, name, choices
+        self.nearest = nearest(name, choices)
+        hint = f"; did you mean {self.nearest!r}?" if self.nearest else ""
+        super().__init__(f"unknown {kind} {name!r}{hint} (choices: {', '.join(choices)})")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One variant of a family: a function, its parameters and what is known of it."""
+
+    kind: str
+    name: str
+    function: Callable[..., Any]
+    parameters: Mapping[str, Any]
+    traits: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getattr__(self, trait: str) -> Any:
+        traits = object.__getattribute__(self, "traits")
+        if trait in traits:
+            return traits[trait]
+        raise AttributeError(f"{self.kind} {self.name!r} has no {trait!r}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _part_by_name, (self.kind, self.name)
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    def bind(self, **given: Any) -> dict[str, Any]:
+        """All parameters in declared order, defaults filled in.
+
+        Raises UnknownName for a parameter the part does not have and ValueError for
+        a required one that is missing.
+        """
+        for name in given:
+            if name not in self.parameters:
+                raise UnknownName(f"parameter of {self.name}", name, list(self.parameters))
+        bound = {**self.parameters, **given}
+        missing = [name for name, value in bound.items() if value is REQUIRED]
+        if missing:
+            raise ValueError(f"{self.kind} {self.name!r} needs {', '.join(missing)}")
+        return bound
+
+
+_FAMILIES: dict[str, Family] = {}
+
+
+def _part_by_name(kind: str, name: str) -> Part:
+    return _FAMILIES[kind][name]
+
+
+class Family(Mapping[str, Part]):
+    """A named mapping of parts; calling it is the decorator that adds one.
+
+    ``supplied`` counts the leading arguments the suite passes itself; every argument
+    after them is a parameter of the part.
+    """
+
+    def __init__(self, kind: str, supplied: int) -> None:
+        self.kind, self.supplied = kind, supplied
+        self._parts: dict[str, Part] = {}
+        _FAMILIES[kind] = self
+
+    def __call__(self, name: str | None = None, **traits: Any) -> Callable[[Any], Part]:
+        """Decorate a function: ``@activation(bound=1.0)``; the name is the function's."""
+
+        def register(function: Callable[..., Any]) -> Part:
+            described = list(inspect.signature(function).parameters.values())
+            parameters = {p.name: p.default for p in described[self.supplied :]}
+            part = Part(
+                self.kind,
+                name or function.__name__,
+                function,
+                MappingProxyType(parameters),
+                MappingProxyType(traits),
+            )
+            if part.name in self._parts:
+                raise ValueError(f"{self.kind} {part.name!r} is registered twice")
+            self._parts[part.name] = part
+            return part
+
+        return register
+
+    def __getitem__(self, name: str) -> Part:
+        if name not in self._parts:
+            raise UnknownName(self.kind, name, list(self._parts))
+        return self._parts[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
