@@ -1,0 +1,77 @@
+"""A choice: one part of the catalog with every parameter bound."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sim.catalog.registry import Family, Part
+
+HOMES = {
+    "activation": "activations",
+    "initializer": "initializers",
+    "bias": "initializers",
+    "normalizer": "normalizers",
+    "loss": "losses",
+    "optimizer": "optimizers",
+    "dataset": "datasets",
+    "scaling": "scalings",
+    "clipping": "clippings",
+}
+"""The catalog module in which each family lives; the family's object has the kind's name."""
+
+
+@lru_cache(maxsize=None)
+def family(kind: str) -> Family:
+    """The registry of a kind of part, e.g. ``family("activation")``."""
+    found = getattr(importlib.import_module(f"sim.catalog.{HOMES[kind]}"), kind)
+    assert isinstance(found, Family)
+    return found
+
+
+@dataclass(frozen=True, order=True)
+class Choice:
+    """A named part with all its parameters, in declared order, defaults included."""
+
+    kind: str
+    name: str
+    parameters: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def part(self) -> Part:
+        """The part of the catalog; raises UnknownName where the catalog has none."""
+        return family(self.kind)[self.name]
+
+    def value(self, name: str) -> Any:
+        """The value of one parameter; raises KeyError where the part has no such parameter."""
+        return dict(self.parameters)[name]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name and parameters, as the study file writes them."""
+        return {"name": self.name, **dict(self.parameters)}
+
+    @property
+    def label(self) -> str:
+        """The name and what differs from the defaults, e.g. ``normal(std=0.01)``.
+
+        The learning rate stays out: it has a column of its own in the records.
+        """
+        defaults = self.part.parameters
+        shown = [
+            f"{name}={_shown(name, value)}"
+            for name, value in self.parameters
+            if name != "lr" and value != defaults[name]
+        ]
+        return f"{self.name}({', '.join(shown)})" if shown else self.name
+
+
+def _shown(name: str, value: Any) -> str:
+    """A parameter's value in a label: whole floats without ``.0``, files without their folder."""
+    if name == "path":
+        return Path(value).name
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)
