@@ -1,0 +1,13 @@
+"""Records in, evidence out: pure functions from DataFrames to DataFrames.
+
+intervals.py    how sure: Wilson, Clopper-Pearson, Student's t, grouped means
+cells.py        which networks belong together, in the order the plan lists them
+gradients.py    where gradients vanish or explode, layer by layer, beside what theory predicts
+convergence.py  who learns and how fast, under a budget of steps
+comparison.py   what one changed factor does, in pairs that share every random draw
+overfitting.py  the gap between training and test data
+
+`runs` may be any selection of a study's runs; `layers` may hold rows of other runs, which are ignored.
+Rows come in the order in which their groups first appear in `runs`, then by layer or step: never sorted
+by name, so depth 2, 5, 10 stays so. An empty selection gives an empty table with the same columns.
+"""
