@@ -1,0 +1,230 @@
+"""The results folder of one study: what is done stays done."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from sim.errors import StudyError
+from sim.store import manifest, shards
+from sim.store.columns import TABLES, conform, schemas
+from sim.store.merge import RECORDS, merge
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sim.plan import Plan
+    from sim.study import Study
+
+WRITTEN = (*RECORDS, "report.html", "manifest.json", "study.toml")
+"""Files a study leaves in its folder; study.toml, the mark that the folder is one, goes last."""
+DRAWN = {"tables": ("*.csv",), "figures": ("*.png", "*.svg")}
+LOCK = ".lock"
+
+
+@contextmanager
+def said_in_one_line(path: Path) -> Iterator[None]:
+    """A disk that is full or a folder that may not be written, as one line."""
+    try:
+        yield
+    except OSError as error:
+        raise StudyError(f"{path}: cannot write: {error.strerror or error}") from error
+
+
+class Store:
+    """Where the records of ``plan`` go; one process at a time may hold a folder.
+
+    A folder of another study, or one that holds anything else, raises StudyError and is left alone;
+    ``fresh`` removes what an earlier study wrote there, and only that. Use it as a context manager.
+    """
+
+    def __init__(self, directory: str | Path, study: Study, plan: Plan, fresh: bool = False) -> None:
+        self.directory, self.study, self.plan = Path(directory), study, plan
+        self.shards = self.directory / "shards"
+        self._retired = self.directory / ".shards"
+        self._schemas = schemas(plan)
+        self._shard_of = {batch.number: self.shards / shards.name_of(batch) for batch in plan.batches}
+        self._refuse_foreign()
+        with said_in_one_line(self.directory):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(self.directory)
+            try:
+                self._open(fresh)
+            except BaseException:
+                self.close()
+                raise
+
+    def _open(self, fresh: bool) -> None:
+        if fresh:
+            self._clear()
+        self._refuse_others()
+        self._sweep()
+        complete = self.complete
+        shards.atomically(self.directory / "study.toml", [self.study.to_toml().encode()])
+        if not complete:
+            self.shards.mkdir(exist_ok=True)
+            self.note(complete=False, **manifest.surroundings())
+
+    def _refuse_foreign(self) -> None:
+        """Raise where the folder holds something, but no study."""
+        if self.directory.is_file():
+            raise StudyError(f"{self.directory}: is a file, not a folder for results")
+        held = {path.name for path in self.directory.iterdir()} - {LOCK} if self.directory.is_dir() else set()
+        if held and not {"study.toml", "study.toml" + shards.TEMPORARY} & held:
+            raise StudyError(
+                f"{self.directory}: holds something other than results; name another folder with --out"
+            )
+
+    def _refuse_others(self) -> None:
+        """Raise where the folder belongs to another study, or its open batches to other kernels."""
+        mark = self.directory / "study.toml"
+        if not mark.exists():
+            return
+        if mark.read_text() != self.study.to_toml() and _digest(mark) != self.study.digest():
+            raise StudyError(
+                f"{self.directory}: holds results of a different study; name another folder with --out, "
+                f"or start over with --fresh"
+            )
+        if not any(self.shards.glob("*.arrow")):
+            return
+        earlier = manifest.load(self.directory / "manifest.json").get("kernel_digest")
+        now = manifest.surroundings()["kernel_digest"]
+        if earlier not in (None, now):
+            raise StudyError(
+                f"{self.directory}: its finished batches come from other kernels or another processor "
+                f"({earlier}, now {now}); start over with --fresh"
+            )
+
+    def _clear(self) -> None:
+        """Remove what a study wrote, and folders that are empty then."""
+        drawn = [
+            path
+            for folder, kinds in DRAWN.items()
+            for kind in kinds
+            for path in (self.directory / folder).glob(kind)
+        ]
+        for path in [*drawn, *(self.directory / name for name in WRITTEN)]:
+            path.unlink(missing_ok=True)
+        for folder in (*(self.directory / name for name in DRAWN), self.shards):
+            _discard(folder)
+
+    def _sweep(self) -> None:
+        """Remove what a killed process left half done."""
+        names = [self.directory / (name + shards.TEMPORARY) for name in WRITTEN]
+        for path in [*names, *self.shards.glob("*" + shards.TEMPORARY)]:
+            path.unlink(missing_ok=True)
+        _discard(self._retired)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the records of the whole study are merged: they are there and no shard is needed any more."""
+        return not self.shards.exists() and all((self.directory / name).exists() for name in RECORDS)
+
+    def done(self) -> set[int]:
+        """Numbers of the batches whose records are safe."""
+        if self.complete:
+            return set(self._shard_of)
+        kept = set(self.shards.glob("*.arrow"))
+        return {number for number, shard in self._shard_of.items() if shard in kept}
+
+    def save(self, number: int, records: Any) -> None:
+        """Keep the ``runs``, ``curves`` and ``layers`` of one batch, all three or nothing."""
+        tables = {name: conform(getattr(records, name), schema) for name, schema in self._schemas.items()}
+        with said_in_one_line(self.shards):
+            shards.write(self._shard_of[number], tables)
+
+    def finish(self) -> None:
+        """Merge what is done into the four records; when that is the whole study the shards go.
+
+        Renaming their folder is the moment at which the study is complete: before it everything can be
+        merged again, after it nothing is missing.
+        """
+        if self.complete:
+            return
+        done = self.done()
+        where = {
+            run.index: self._shard_of[batch.number]
+            for batch in self.plan.batches
+            if batch.number in done
+            for run in batch.runs
+        }
+        with said_in_one_line(self.directory):
+            merge(self.directory, self.plan.runs, where, self._schemas)
+            if len(where) == len(self.plan.runs) and self._plan_is_whole():
+                self.shards.rename(self._retired)
+                _discard(self._retired)
+        self.note(complete=self.complete)
+
+    def _plan_is_whole(self) -> bool:
+        return {run.grid for run in self.plan.runs} == {grid.name for grid in self.study.grids}
+
+    def note(self, **entries: Any) -> None:
+        """Put entries into the manifest, replacing those of the same name."""
+        path = self.directory / "manifest.json"
+        content = {"study_digest": self.study.digest(), **manifest.load(path), **entries}
+        with said_in_one_line(path):
+            shards.atomically(path, [json.dumps(content, indent=2).encode(), b"\n"])
+
+    def close(self) -> None:
+        """Let other processes have the folder."""
+        os.close(self._lock)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _lock(directory: Path) -> int:
+    """Hold the folder until the descriptor is closed; the system lets go of it when the process dies."""
+    descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise StudyError(
+            f"{directory}: another process is writing there; wait for it or name another folder"
+        ) from None
+    return descriptor
+
+
+def _discard(folder: Path) -> None:
+    """Remove the shards in a folder, and the folder where nothing else is in it."""
+    if folder.is_dir():
+        for path in folder.glob("*.arrow*"):
+            path.unlink()
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _digest(path: Path) -> str | None:
+    """The digest of the study in a results folder; None where it cannot be read."""
+    from sim.study import Study
+
+    try:
+        return Study.load(path).digest()
+    except StudyError:
+        return None
+
+
+def read(directory: str | Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The records of a results folder: runs, curves, layers (columns: :mod:`sim.store.columns`)."""
+    import pandas as pd
+
+    folder = Path(directory)
+    if not (folder / "runs.parquet").exists():
+        problem = (
+            "is not finished: run its study again" if (folder / "study.toml").exists() else "holds no results"
+        )
+        raise StudyError(f"{folder}: {problem}")
+    runs, curves, layers = (pd.read_parquet(folder / f"{name}.parquet") for name in TABLES)
+    return runs, curves, layers
