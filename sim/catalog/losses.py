@@ -1,0 +1,74 @@
+"""Losses: what a network's outputs cost against the targets, and the slope of that cost.
+
+A loss sees the outputs of a mini-batch as (outputs, batch), targets alike (classes as
+one-hot rows), and writes the loss ℓ of every sample and ∂ℓ/∂output.  The kernels take
+the mean over the mini-batch.  ``scratch`` is (2, batch) room for a loss to use.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim.catalog.mathematics import exp, log1p
+from sim.catalog.registry import Family
+
+loss = Family("loss", supplied=5)
+"""Arguments the kernels supply: outputs, targets, delta, losses, scratch."""
+
+
+@loss(tasks=("regression", "classification"))
+def half_squared_error(outputs: Any, targets: Any, delta: Any, losses: Any, scratch: Any) -> None:
+    """Half squared error: ℓ = ½ Σ_k (o_k − t_k)², ∂ℓ/∂o_k = o_k − t_k.
+
+    PyTorch's ``MSELoss`` has no ½ and averages over the outputs too.
+    """
+    for k in range(outputs.shape[0]):
+        for b in range(outputs.shape[1]):
+            error = outputs[k, b] - targets[k, b]
+            delta[k, b] = error
+            losses[b] += 0.5 * error * error
+
+
+@loss(tasks=("classification",))
+def softmax_cross_entropy(outputs: Any, targets: Any, delta: Any, losses: Any, scratch: Any) -> None:
+    """Softmax cross-entropy: ℓ = ln Σ_j exp(o_j) − Σ_k t_k o_k, ∂ℓ/∂o_k = softmax(o)_k − t_k.
+
+    The largest output is subtracted first, so no exponential overflows and the sum of
+    exponentials is at least 1; at equal outputs ℓ = ln K.  Targets are one-hot.
+    As PyTorch's ``CrossEntropyLoss``.
+    """
+    peak, rest = scratch[0], scratch[1]
+    for b in range(outputs.shape[1]):
+        peak[b] = outputs[0, b]
+        rest[b] = -1.0
+    for k in range(1, outputs.shape[0]):
+        for b in range(outputs.shape[1]):
+            peak[b] = outputs[k, b] if outputs[k, b] > peak[b] else peak[b]
+    for k in range(outputs.shape[0]):
+        for b in range(outputs.shape[1]):
+            delta[k, b] = exp(outputs[k, b] - peak[b])
+            rest[b] += delta[k, b]
+    for b in range(outputs.shape[1]):
+        losses[b] = log1p(rest[b])
+    for k in range(outputs.shape[0]):
+        for b in range(outputs.shape[1]):
+            losses[b] += targets[k, b] * (peak[b] - outputs[k, b])
+            delta[k, b] = delta[k, b] / (1.0 + rest[b]) - targets[k, b]
+
+
+@loss(tasks=("classification",), largest_classes=2)
+def binary_cross_entropy(outputs: Any, targets: Any, delta: Any, losses: Any, scratch: Any) -> None:
+    """Binary cross-entropy with logits: ℓ = Σ_k ln(1 + exp(o_k)) − t_k o_k, ∂ℓ/∂o_k = σ(o_k) − t_k.
+
+    Written with exp(−|o|), which cannot overflow.  As PyTorch's ``BCEWithLogitsLoss``,
+    which averages over the outputs where this sums.
+    """
+    for k in range(outputs.shape[0]):
+        for b in range(outputs.shape[1]):
+            o = outputs[k, b]
+            size = o if o > 0.0 else -o
+            small = exp(-size)
+            positive = o if o > 0.0 else 0.0
+            losses[b] += positive + log1p(small) - targets[k, b] * o
+            share = 1.0 / (1.0 + small)
+            delta[k, b] = (share if o > 0.0 else small * share) - targets[k, b]

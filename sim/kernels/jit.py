@@ -1,0 +1,137 @@
+"""The only place where Numba is configured: flags, cache folder, signatures, names.
+
+Why each setting is as it is:
+
+* ``nogil``: kernels run on a plain thread pool; ``parallel=True`` compiles 2.5–3 times
+  slower and its threading layers oversubscribe or abort.
+* ``error_model="numpy"``: a division by zero gives inf as in NumPy; the Python model
+  adds a branch that stops LLVM from vectorising.
+* no fastmath flag: LLVM may then neither reorder a sum nor fuse a product, so fresh and
+  cached code give the same bytes; where a fused multiply-add is wanted the code says so.
+* one explicit signature a kernel: compiled once, never again for another call.
+* ``cache=True`` in a folder named by a digest of everything that changes the code: Numba's
+  own check does not see a changed callee in another file, other flags or another CPU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+from numba import types
+
+FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": False}
+
+REAL = {"float32": types.float32, "float64": types.float64}
+"""Numba's scalar type of each precision a study may ask for."""
+
+
+def vector_of(real: types.Type) -> types.Array:
+    """The type of a contiguous one-dimensional array of ``real``."""
+    return types.Array(real, 1, "C")
+
+
+def matrix_of(real: types.Type) -> types.Array:
+    """The type of a C-contiguous two-dimensional array of ``real``."""
+    return types.Array(real, 2, "C")
+
+
+def cpu_features() -> dict[str, bool]:
+    """Instruction sets that generated code may use: those forced by NUMBA_CPU_FEATURES, or the host's."""
+    forced = numba.config.CPU_FEATURES
+    if forced is None:
+        return dict(llvm.get_host_cpu_features())
+    return {word[1:]: word[0] == "+" for word in forced.split(",") if word}
+
+
+@cache
+def digest() -> str:
+    """Hex digest of all that decides the generated code: sources, versions, CPU, NUMBA_* settings."""
+    package = Path(__file__).parents[1]
+    parts = [
+        *(path.read_bytes() for folder in ("kernels", "catalog") for path in sorted((package / folder).glob("*.py"))),
+        f"{sys.version_info[:2]} {numba.__version__} {llvmlite.__version__} {np.__version__}".encode(),
+        f"{numba.config.CPU_NAME or llvm.get_host_cpu_name()} {sorted(cpu_features().items())}".encode(),
+        *(f"{name}={os.environ[name]}".encode() for name in sorted(os.environ) if name.startswith("NUMBA_")),
+    ]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: below MANYNETS_CACHE, or the user's cache folder."""
+    root = os.environ.get("MANYNETS_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "manynets"
+    return Path(root).expanduser() / digest()
+
+
+@contextmanager
+def _caching() -> Iterator[None]:
+    """Numba reads its cache folder while decorating; other users of Numba in the process keep theirs."""
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(cache_folder())
+    try:
+        yield
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+_seconds = 0.0
+
+
+def compile_seconds() -> float:
+    """Wall seconds this process has spent compiling kernels or loading them from the cache."""
+    return _seconds
+
+
+def retyped(function: Callable[..., Any], real: types.Type) -> FunctionType:
+    """A copy of a catalog function whose float constants have the network's precision.
+
+    A Python float is float64 to Numba: one such literal would turn a whole float32
+    expression into float64 at half the speed.
+    """
+    dtype = np.dtype(real.name).type
+    code = function.__code__
+    constants = tuple(dtype(value) if type(value) is float else value for value in code.co_consts)
+    return FunctionType(code.replace(co_consts=constants), function.__globals__, function.__name__)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """A function for use inside kernels: typed where it is called, compiled into its caller."""
+    return numba.njit(**FLAGS)(function)
+
+
+def specialised(template: Callable[..., Any], name: str, **known: Any) -> FunctionType:
+    """A copy of ``template`` under its own name with some of its global names bound.
+
+    Bound through globals, not a closure: Numba's cache key contains a pickle of the
+    closure, which differs from process to process once a compiled function is in it.
+    """
+    copy = FunctionType(template.__code__, {**template.__globals__, **known}, name, template.__defaults__)
+    copy.__qualname__ = name
+    copy.__module__ = template.__module__
+    copy.__doc__ = template.__doc__
+    return copy
+
+
+def kernel(function: Callable[..., Any], signature: Any) -> Any:
+    """Compile ``function`` for one explicit signature, or load it from the cache.
+
+    Its ``__qualname__`` must be its own: the cache finds a function by that name.
+    """
+    global _seconds
+    start = time.perf_counter()
+    with _caching():
+        compiled = numba.njit(signature, cache=True, **FLAGS)(function)
+    _seconds += time.perf_counter() - start
+    return compiled
