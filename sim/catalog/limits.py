@@ -1,0 +1,64 @@
+"""Which values a part's parameters may take.
+
+The default says the type; a part that wants more says so in its trait ``limits``, a
+mapping from parameter to a :class:`Range` or to a tuple of the words it may be::
+
+    @initializer(limits={"std": Range(0.0)})
+    def normal(draw, std): ...
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+from sim.catalog.registry import REQUIRED, Part
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from ``low`` to ``high``; ``above`` leaves ``low`` itself out, ``whole`` the fractions."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+    whole: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        kind = Integral if self.whole else Real
+        if isinstance(value, bool) or not isinstance(value, kind) or not math.isfinite(float(value)):  # type: ignore[arg-type]
+            return False
+        return self.low <= float(value) <= self.high and not (self.above and value == self.low)  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        words = ["a whole number" if self.whole else "a finite number"]
+        if self.low > -math.inf:
+            words.append(f"above {self.low:g}" if self.above else f"of at least {self.low:g}")
+        if self.high < math.inf:
+            words.append(f"{'and ' * (len(words) > 1)}at most {self.high:g}")
+        return " ".join(words)
+
+
+def _by_default(default: Any) -> Range | None:
+    if default is REQUIRED or isinstance(default, (bool, str)) or not isinstance(default, Real):
+        return None
+    return Range(whole=isinstance(default, Integral))
+
+
+def check(part: Part, parameters: Mapping[str, Any]) -> None:
+    """Raise ValueError, in one line, where a parameter of ``part`` has a value it may not take."""
+    limits = part.traits.get("limits", {})
+    for name, value in parameters.items():
+        default = part.parameters[name]
+        allowed = limits.get(name, _by_default(default))
+        if isinstance(allowed, tuple):
+            if value not in allowed:
+                raise ValueError(f"{part.name}: {name} = {value!r} must be one of {', '.join(allowed)}")
+        elif allowed is not None:
+            if value not in allowed:
+                raise ValueError(f"{part.name}: {name} = {value!r} must be {allowed}")
+        elif isinstance(default, (bool, str)) and not isinstance(value, type(default)):
+            raise ValueError(f"{part.name}: {name} = {value!r} must be a {type(default).__name__}")
