@@ -2,7 +2,8 @@
 
 intervals.py    how sure: Wilson, Clopper-Pearson, Student's t, grouped means
 cells.py        which networks belong together, in the order the plan lists them
-gradients.py    where gradients vanish or explode, layer by layer, beside what theory predicts
+gradients.py    where gradients vanish or explode, layer by layer
+prediction.py   the same beside what mean field theory says of untrained networks
 convergence.py  who learns and how fast, under a budget of steps
 comparison.py   what one changed factor does, in pairs that share every random draw
 overfitting.py  the gap between training and test data
