@@ -87,11 +87,11 @@ def binary_cross_entropy(o: Array, t: Array) -> tuple[Array, Array]:
 LOSSES = {f.__name__: f for f in (half_squared_error, softmax_cross_entropy, binary_cross_entropy)}
 
 
-def target_matrix(targets: Array, outputs: int) -> Array:
-    """(rows, outputs) as it is; (rows,) as a column for one output, else as labels, one-hot."""
+def target_matrix(targets: Array, outputs: int, loss: str) -> Array:
+    """(rows, outputs) as it is; (rows,) as one-hot labels, or as a column where one output is no class."""
     if targets.ndim == 2:
         return targets.astype(float)
-    if outputs == 1:
+    if outputs == 1 and loss != "softmax_cross_entropy":
         return targets.astype(float)[:, None]
     return np.eye(outputs)[targets.astype(int)]
 
@@ -103,7 +103,7 @@ def sgd(theta: Array, g: Array, slots: dict[str, Array], t: int, lr: float) -> A
 
 def momentum(
     theta: Array, g: Array, slots: dict[str, Array], t: int, lr: float,
-    beta: float = 0.9, form: str = "heavy_ball", dampening: float = 0.0,
+    beta: float = 0.9, form: str = "ema", dampening: float = 0.0,
 ) -> Array:  # fmt: skip
     v = slots.get("velocity", np.zeros_like(g))
     if form == "ema":
@@ -119,9 +119,9 @@ def rmsprop(
     rho: float = 0.99, epsilon: float = 1e-8, momentum: float = 0.0, centered: bool = False,
 ) -> Array:  # fmt: skip
     zero = np.zeros_like(g)
-    square = slots["mean_square"] = rho * slots.get("mean_square", zero) + (1 - rho) * g**2
+    square = slots["square_average"] = rho * slots.get("square_average", zero) + (1 - rho) * g**2
     if centered:
-        mean = slots["mean"] = rho * slots.get("mean", zero) + (1 - rho) * g
+        mean = slots["average"] = rho * slots.get("average", zero) + (1 - rho) * g
         square = np.maximum(square - mean**2, 0)
     move = slots["buffer"] = momentum * slots.get("buffer", zero) + g / (np.sqrt(square) + epsilon)
     return theta - lr * move
@@ -132,8 +132,8 @@ def adam(
     beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, bias_correction: bool = True,
 ) -> Array:  # fmt: skip
     zero = np.zeros_like(g)
-    m = slots["first"] = beta1 * slots.get("first", zero) + (1 - beta1) * g
-    v = slots["second"] = beta2 * slots.get("second", zero) + (1 - beta2) * g**2
+    m = slots["first_moment"] = beta1 * slots.get("first_moment", zero) + (1 - beta1) * g
+    v = slots["second_moment"] = beta2 * slots.get("second_moment", zero) + (1 - beta2) * g**2
     if bias_correction:
         m, v = m / (1 - beta1**t), v / (1 - beta2**t)
     return theta - lr * m / (np.sqrt(v) + epsilon)
@@ -257,7 +257,7 @@ def parameters(net: Network, weights: list[Array], biases: list[Array]) -> Param
 def loss(net: Network, trace: list[Layer], targets: Array) -> tuple[float, Array]:
     """Mean loss of the batch and its gradient with respect to the outputs."""
     outputs = trace[-1].output
-    each, slope = LOSSES[net.loss](outputs, target_matrix(np.asarray(targets), outputs.shape[1]))
+    each, slope = LOSSES[net.loss](outputs, target_matrix(np.asarray(targets), outputs.shape[1], net.loss))
     return float(each.mean()), slope / len(outputs)
 
 

@@ -149,7 +149,7 @@ def test_first_steps() -> None:
     raw = first_step("adam", g, lr=0.1, epsilon=1e-300, bias_correction=False)
     close(raw, -0.1 * np.sign(g) * 0.1 / np.sqrt(0.001))
     close(first_step("rmsprop", g, lr=0.1, epsilon=1e-300), -0.1 / np.sqrt(0.01) * np.sign(g))
-    close(first_step("momentum", g, lr=0.1, beta=0.8, dampening=0.5), -0.1 * g)
+    close(first_step("momentum", g, lr=0.1, beta=0.8, form="heavy_ball", dampening=0.5), -0.1 * g)
     close(first_step("momentum", g, lr=0.1, beta=0.8, form="ema"), -0.1 * 0.2 * g)
 
 
@@ -160,7 +160,7 @@ def test_ema_momentum_is_heavy_ball_with_a_smaller_rate() -> None:
     for t in range(1, 30):
         g = draw.normal(size=6)
         a = naive.momentum(a, g, slots_a, t, lr=0.5, beta=0.7, form="ema")
-        b = naive.momentum(b, g, slots_b, t, lr=0.5 * 0.3, beta=0.7)
+        b = naive.momentum(b, g, slots_b, t, lr=0.5 * 0.3, beta=0.7, form="heavy_ball")
     close(a, b, 1e-13)
 
 
