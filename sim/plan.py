@@ -1,22 +1,42 @@
-"""Study -> runs -> batches of runs that share kernel and shapes; pure."""
+"""Study -> runs -> batches of runs that share kernels and shapes; pure: equal studies give equal plans.
+
+A run's ``index`` and a batch's ``number`` count through the whole study, whatever ``only`` leaves out, so
+records of a part of a study stay good when the rest is run later.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from typing import Any
 
-from sim.study import Choice, Settings, Study
+from sim.catalog.registry import nearest
+from sim.errors import StudyError, complaint
+from sim.study import Choice, Grid, Settings, Study
+from sim.study.cells import cells
+from sim.study.resolve import Resolver, outputs, shape, training_rows
+
+BATCH_FLOPS = (
+    1.2e10  # 0.6 s at 20 GFLOP/s: short enough to lose little when killed, long enough to be worth a file
+)
+BATCH_RUNS = 512
 
 
 @dataclass(frozen=True)
 class Run:
-    """One network to train: every factor resolved. ``index`` is its position in the whole plan."""
+    """One network to train: every factor resolved to what is done.
+
+    ``samples`` and ``batch_size`` are rows, ``steps`` parameter updates; ``epochs`` is None where the study
+    counts steps. ``replicate`` names the draws: equal replicates share them in every cell of every grid.
+    """
 
     index: int
     grid: str
     replicate: int
     dataset: Choice
-    samples: int | None
+    samples: int
     scaling: Choice
     depth: int
     width: int
@@ -30,28 +50,165 @@ class Run:
     optimizer: Choice
     weight_decay: float
     clipping: Choice
-    batch_size: int | None
-    steps: int | None
+    batch_size: int
+    steps: int
     epochs: int | None
     settings: Settings
+
+    def kernel_key(self) -> tuple[Any, ...]:
+        """All that chooses kernels, shapes and data: runs of one batch have it in common."""
+        network = (self.depth, self.width, self.activation.name, self.normalizer, self.residual, self.loss)
+        length = (self.batch_size, self.steps, self.epochs)
+        data = (self.dataset, self.samples, self.scaling)
+        return data + network + (self.optimizer.name, _rule(self.optimizer)) + length + (self.settings,)
+
+    def flops(self) -> float:
+        """Estimated work: 6 a weight and row trained on, 2 a weight and row evaluated at a checkpoint."""
+        rows = shape(self.dataset).rows
+        most = rows if self.settings.evaluate is None else self.settings.evaluate
+        test = rows - training_rows(rows, self.settings.test_fraction)
+        sizes = {"train": min(self.samples, most), "test": min(test, most)}
+        evaluated = sum(sizes[split] for split in sizes if split in self.settings.measure)
+        checked = 2.0 * evaluated * self.settings.checkpoints.num
+        trained = 6.0 * self.batch_size * self.steps
+        return (trained + checked) * _weights(self.dataset, self.loss, self.depth, self.width)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Runs of one grid that share kernels and shapes, equal replicates next to each other."""
+    """Runs of one grid that share kernels and shapes, equal replicates next to each other.
+
+    ``flops`` estimates the work: multiplications and additions of all matrix products.
+    """
 
     number: int
     runs: tuple[Run, ...]
+    flops: float = 0.0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A grid in numbers: networks, their steps together, the estimated work."""
+
+    grid: str
+    question: str
+    networks: int
+    steps: int
+    flops: float
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All runs of a study, and the batches they are computed in."""
+    """The runs of a study, sorted by index, and the batches they are computed in."""
 
     study: Study
     runs: tuple[Run, ...]
     batches: tuple[Batch, ...]
 
+    @property
+    def networks(self) -> int:
+        """How many networks are trained."""
+        return len(self.runs)
+
+    @cached_property
+    def steps(self) -> int:
+        """Steps of all networks together."""
+        return sum(run.steps for run in self.runs)
+
+    @cached_property
+    def flops(self) -> float:
+        """Estimated work of all networks together."""
+        return sum(batch.flops for batch in self.batches)
+
+    @property
+    def kernels(self) -> dict[str, tuple[str, ...]]:
+        """The parts to compile, by kind, and the precisions to compile them for."""
+        first = [batch.runs[0] for batch in self.batches]
+        kinds = ("activation", "normalizer", "loss", "optimizer")
+        named = {kind: tuple(sorted({getattr(run, kind).name for run in first})) for kind in kinds}
+        return {**named, "precision": tuple(sorted({run.settings.precision for run in first}))}
+
+    def summary(self) -> tuple[Summary, ...]:
+        """A row for each planned grid, in the study's order."""
+        planned = {batch.runs[0].grid for batch in self.batches}
+        return tuple(self._summary(grid) for grid in self.study.grids if grid.name in planned)
+
+    def _summary(self, grid: Grid) -> Summary:
+        batches = [batch for batch in self.batches if batch.runs[0].grid == grid.name]
+        networks = sum(len(batch.runs) for batch in batches)
+        steps = sum(len(batch.runs) * batch.runs[0].steps for batch in batches)
+        return Summary(grid.name, grid.question, networks, steps, sum(batch.flops for batch in batches))
+
 
 def plan(study: Study, only: Iterable[str] = ()) -> Plan:
-    raise NotImplementedError
+    """All runs of a study in batches; ``only`` names the grids that are wanted, none means all.
+
+    Runs are ordered by grid, then by the product of its factors in their declared order, replicates
+    varying fastest. Raises StudyError for an unknown grid, for factors that do not fit the data set, for
+    a grid of which nothing is left.
+    """
+    wanted = set(_known(study, only))
+    runs: list[Run] = []
+    batches: list[Batch] = []
+    for position, grid in enumerate(study.grids):
+        where = f"{study.source}: grid[{position}] {grid.name!r}"
+        more = _runs(grid, where, len(runs))
+        batches += _batches(more, len(batches))
+        runs += more
+    if not wanted:
+        return Plan(study, tuple(runs), tuple(batches))
+    kept = tuple(batch for batch in batches if batch.runs[0].grid in wanted)
+    return Plan(study, tuple(run for run in runs if run.grid in wanted), kept)
+
+
+def _known(study: Study, only: Iterable[str]) -> list[str]:
+    names, wanted = [grid.name for grid in study.grids], list(only)
+    for name in wanted:
+        if name not in names:
+            where = f"{study.source}: --only"
+            raise StudyError(
+                complaint(where, name, "is not a grid of this study", names, nearest(name, names))
+            )
+    return wanted
+
+
+def _runs(grid: Grid, where: str, first: int) -> list[Run]:
+    """The runs of a grid, numbered from ``first``."""
+    resolved, names = Resolver(grid, where), tuple(grid.factors)
+    found: list[Run] = []
+    for cell in cells(grid, where):
+        factors = resolved(dict(zip(names, cell, strict=True)))
+        found += [
+            Run(first + len(found) + replicate, grid.name, replicate, settings=grid.settings, **factors)
+            for replicate in range(grid.replicates)
+        ]
+    return found
+
+
+def _batches(runs: list[Run], first: int) -> list[Batch]:
+    """Runs of equal kernel key in batches of bounded work, in order of their first runs."""
+    groups: dict[tuple[Any, ...], list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.kernel_key(), []).append(run)
+    found: list[Batch] = []
+    for group in groups.values():
+        group.sort(key=lambda run: (run.replicate, run.index))
+        flops = group[0].flops()
+        size = min(max(int(BATCH_FLOPS / flops), 1), BATCH_RUNS)
+        for start in range(0, len(group), size):
+            part = tuple(group[start : start + size])
+            found.append(Batch(first + len(found), part, flops * len(part)))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _rule(optimizer: Choice) -> str:
+    """The name of the update rule that an optimizer's parameters select."""
+    return str(optimizer.part.rule(dict(optimizer.parameters)).update.__qualname__)
+
+
+@lru_cache(maxsize=4096)
+def _weights(dataset: Choice, loss: Choice, depth: int, width: int) -> int:
+    """How many weights a network has, biases aside."""
+    widths = [shape(dataset).features, *[width] * depth, outputs(dataset, loss)]
+    return sum(below * above for below, above in pairwise(widths))

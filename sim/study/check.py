@@ -1,0 +1,65 @@
+"""What no single key can tell: keys that contradict each other, products that are too large."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+from sim.errors import StudyError, complaint
+from sim.study.model import Grid, Study
+from sim.study.values import key
+
+MOST_NETWORKS = 10_000_000
+
+
+def check_grid(grid: Grid, where: str) -> None:
+    """Raise StudyError where keys of a grid contradict each other."""
+    _check_targets(grid, where)
+    _check_residual(grid, where)
+    for kind in ("exclude", "include"):
+        for index, row in enumerate(getattr(grid, kind)):
+            _check_row(grid, row, f"{where}.{kind}[{index}]")
+
+
+def check_study(study: Study) -> None:
+    """Raise StudyError for grids of one name and for more networks than any machine would finish."""
+    names = [grid.name for grid in study.grids]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            first = names.index(name)
+            where = f"{study.source}: grid[{index}].name"
+            raise StudyError(complaint(where, name, f"is the name of grid[{first}] already"))
+    total = sum(networks_at_most(grid) for grid in study.grids)
+    if total > MOST_NETWORKS:
+        problem = f"networks are more than {MOST_NETWORKS:,}: shorten a list of values"
+        raise StudyError(complaint(f"{study.source}: grid", total, problem))
+
+
+def networks_at_most(grid: Grid) -> int:
+    """How many networks the product has before rows are excluded."""
+    products = [grid.factors, *({**grid.factors, **row} for row in grid.include)]
+    return grid.replicates * sum(prod(len(values) for values in factors.values()) for factors in products)
+
+
+def _check_targets(grid: Grid, where: str) -> None:
+    measured = grid.settings.measure
+    for index, target in enumerate(grid.settings.targets):
+        if target.split not in measured:
+            problem = f"is not measured: measure leaves out {target.split!r}"
+            raise StudyError(complaint(f"{where}.target[{index}].metric", target.metric, problem, measured))
+
+
+def _check_residual(grid: Grid, where: str) -> None:
+    """A residual connection joins two hidden layers, so fewer than two leave it nothing to do."""
+    depths = set(grid.factors["depth"]).union(*(row.get("depth", ()) for row in grid.include))
+    if True in grid.factors["residual"] and max(depths) < 2:
+        problem = f"needs two hidden layers, but depth is at most {max(depths)}"
+        raise StudyError(complaint(f"{where}.residual", True, problem))
+
+
+def _check_row(grid: Grid, row: Mapping[str, tuple[Any, ...]], where: str) -> None:
+    for name in row:
+        if name not in grid.factors:
+            problem = "is not a factor of this grid, which counts the other of steps and epochs"
+            raise StudyError(complaint(where, name, problem, [key(factor) for factor in grid.factors]))

@@ -1,0 +1,149 @@
+"""From a file or a dict to a Study: read, override, check against the structure, merge the defaults."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from sim.errors import StudyError, complaint
+from sim.study.check import check_grid, check_study
+from sim.study.choices import Choice
+from sim.study.document import StudyTable
+from sim.study.factors import FACTORS, GRID, LENGTHS, SETTINGS
+from sim.study.model import Grid, Settings, Study
+from sim.study.override import override
+from sim.study.trouble import brief, one_line
+
+DEEPEST = 20
+
+
+def load(source: str | Path | Mapping[str, Any], overrides: tuple[str, ...]) -> Study:
+    """Read, override and check a study; raises StudyError."""
+    if isinstance(source, Mapping):
+        name, folder, table = "study", Path.cwd(), _plain(source, "study")
+    else:
+        name, folder, table = str(source), Path(source).absolute().parent, _read(Path(source))
+    for text in overrides:
+        override(table, text)
+    try:
+        document = StudyTable.model_validate(table)
+    except ValidationError as error:
+        raise StudyError(one_line(error, name, table)) from None
+    return _study(document, name, folder)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The file's content; every reason why it cannot be read is a line of its own."""
+    if path.is_dir():
+        raise StudyError(complaint(str(path), str(path), "is a folder, not a study file"))
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path}: is not UTF-8 text (byte {error.start})") from None
+    except RecursionError:
+        raise StudyError(f"{path}: is nested too deeply") from None
+    except ValueError as error:  # TOMLDecodeError, and integers of thousands of digits
+        raise StudyError(f"{path}: is not TOML: {brief(str(error))}") from None
+
+
+def _plain(value: Any, where: str, depth: int = 0) -> Any:
+    """A dict from Python as TOML would give it: tuples as lists, NumPy's numbers as Python's."""
+    if depth > DEEPEST:
+        raise StudyError(f"{where}: is nested too deeply")
+    if isinstance(value, Mapping):
+        return {str(name): _plain(entry, where, depth + 1) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry, where, depth + 1) for entry in value]
+    if isinstance(value, (bool, str)) or value is None:
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if isinstance(value, Real) else value
+
+
+def _study(document: StudyTable, name: str, folder: Path) -> Study:
+    """The frozen study of a document whose every value has been read."""
+    shared = _written(document.defaults)
+    if document.precision is not None:
+        shared.setdefault("precision", document.precision)
+    _one_length(shared, f"{name}: defaults")
+    grids = tuple(
+        _grid(table, shared, f"{name}: grid[{index}] {table.name!r}", folder)
+        for index, table in enumerate(document.grid)
+    )
+    title = document.title or Path(name).stem
+    study = Study(title, document.question, document.seed, grids, source=name)
+    check_study(study)
+    return study
+
+
+def _written(table: BaseModel) -> dict[str, Any]:
+    """What stands in a table of the file, without what does not."""
+    return {name: getattr(table, name) for name in type(table).model_fields if name in table.model_fields_set}
+
+
+def _one_length(written: Mapping[str, Any], where: str) -> None:
+    if all(length in written for length in LENGTHS):
+        raise StudyError(complaint(where, "epochs", "stands beside 'steps': write exactly one of the two"))
+
+
+def _grid(table: Any, shared: Mapping[str, Any], where: str, folder: Path) -> Grid:
+    """A grid with the defaults below its own keys; its own steps or epochs silence those of the defaults."""
+    own = _written(table)
+    _one_length(own, where)
+    if any(length in own for length in LENGTHS):
+        shared = {name: value for name, value in shared.items() if name not in LENGTHS}
+    written = {**shared, **own}
+    if not any(length in written for length in LENGTHS):
+        raise StudyError(complaint(where, "steps", "is missing: write steps or epochs", LENGTHS))
+    values = {
+        name: written[name] if name in written else key.read(key.default)
+        for name, key in GRID.items()
+        if name in written or name not in LENGTHS
+    }
+    grid = Grid(
+        table.name,
+        table.question,
+        _located({name: values[name] for name in values if name in FACTORS}, folder, where),
+        values["replicates"],
+        _settings(values),
+        exclude=tuple(_located(row, folder, where) for row in values["exclude"]),
+        include=tuple(_located(row, folder, where) for row in values["include"]),
+    )
+    check_grid(grid, where)
+    return grid
+
+
+def _settings(values: Mapping[str, Any]) -> Settings:
+    return Settings(**{"targets" if name == "target" else name: values[name] for name in SETTINGS})
+
+
+def _located(factors: Mapping[str, tuple[Any, ...]], folder: Path, where: str) -> dict[str, tuple[Any, ...]]:
+    """The factors with every path of a data set made absolute: relative ones start at the study's folder."""
+    if "dataset" not in factors:
+        return dict(factors)
+    return {**factors, "dataset": tuple(_locate(choice, folder, where) for choice in factors["dataset"])}
+
+
+def _locate(choice: Choice, folder: Path, where: str) -> Choice:
+    given = dict(choice.parameters)
+    if "path" not in given:
+        return choice
+    path = folder / given["path"]
+    try:
+        found = path.is_file()
+    except (OSError, ValueError):  # too long a name, a null character
+        found = False
+    if not found:
+        raise StudyError(complaint(f"{where}.dataset.path", brief(str(path)), "is not a file"))
+    given["path"] = str(path.resolve())
+    return Choice(choice.kind, choice.name, tuple(given.items()))

@@ -1,0 +1,99 @@
+"""A study written out again: as TOML with every default, and as a digest of all that changes results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sim.study.choices import Choice
+from sim.study.factors import SETTINGS
+from sim.study.model import Grid, Settings, Study
+
+SPECIAL = {"samples": "all", "batch_size": "full", "evaluate": "all"}
+"""How None is written, where it is a value."""
+
+
+def to_toml(study: Study) -> str:
+    """The resolved study; loads again to an equal one."""
+    lines = [f"{name} = {_value(getattr(study, name))}" for name in ("title", "question", "seed")]
+    for grid in study.grids:
+        lines += ["", "[[grid]]", *(f"{name} = {_value(entry)}" for name, entry in _grid(grid).items())]
+    return "\n".join(lines) + "\n"
+
+
+def digest(study: Study) -> str:
+    """SHA-256, in hex, of what decides the results: seed, grids in their order, the bytes of named files.
+
+    Titles and questions only describe; where a file lies does not matter, what is in it does.
+    """
+    content = {"seed": study.seed, "grids": [_without_words(_grid(grid)) for grid in study.grids]}
+    written = json.dumps(_with_files(content), sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(written.encode()).hexdigest()
+
+
+def _grid(grid: Grid) -> dict[str, Any]:
+    """All keys of a grid as plain values."""
+    return {
+        "name": grid.name,
+        "question": grid.question,
+        **_row(grid.factors),
+        "replicates": grid.replicates,
+        **_settings(grid.settings),
+        "exclude": [_row(row) for row in grid.exclude],
+        "include": [_row(row) for row in grid.include],
+    }
+
+
+def _row(factors: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
+    """Factor -> its one value, or the list of them."""
+    plain = {name: [_plain(name, value) for value in values] for name, values in factors.items()}
+    return {name: values[0] if len(values) == 1 else values for name, values in plain.items()}
+
+
+def _plain(name: str, value: Any) -> Any:
+    if value is None:
+        return SPECIAL[name]
+    if isinstance(value, Choice):
+        return value.as_dict() if value.parameters else value.name
+    return value
+
+
+def _settings(settings: Settings) -> dict[str, Any]:
+    plain = asdict(settings)
+    plain["target"] = list(plain.pop("targets"))
+    plain["measure"] = list(settings.measure)
+    return {name: _plain(name, plain[name]) for name in SETTINGS}
+
+
+def _without_words(grid: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in grid.items() if name != "question"}
+
+
+def _with_files(value: Any) -> Any:
+    """The same content with every ``path`` of a part replaced by the file's name and its bytes' SHA-256."""
+    if isinstance(value, list):
+        return [_with_files(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    found = {name: _with_files(entry) for name, entry in value.items()}
+    if "path" in found:
+        path = Path(found["path"])
+        found["path"] = [path.name, hashlib.sha256(path.read_bytes()).hexdigest()]
+    return found
+
+
+def _value(value: Any) -> str:
+    """A plain value in TOML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(_value(entry) for entry in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name} = {_value(entry)}' for name, entry in value.items())}}}"
+    return repr(value)
