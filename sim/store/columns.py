@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from sim.plan import Plan
+    from sim.study import Study
 
 TABLES = ("runs", "curves", "layers")
 KEYS = ("run", "checkpoint", "layer")
@@ -49,7 +49,8 @@ _FACTORS = {
 _METRICS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 
 _CURVES = {
-    "run": _WHOLE, "checkpoint": _WHOLE, "step": _WHOLE, "batch_loss": _REAL, **dict.fromkeys(_METRICS, _REAL),
+    "run": _WHOLE, "checkpoint": _WHOLE, "step": _WHOLE, "batch_loss": _REAL,
+    **dict.fromkeys(_METRICS, _REAL),
 }  # fmt: skip
 
 _LAYERS = {
@@ -60,14 +61,10 @@ _LAYERS = {
 }  # fmt: skip
 
 
-def schemas(plan: Plan) -> dict[str, pa.Schema]:
-    """Name of each table -> its columns in order; ``runs`` has one for each target of the plan's grids."""
-    planned = {run.grid for run in plan.runs}
+def schemas(study: Study) -> dict[str, pa.Schema]:
+    """Name of each table -> its columns in order; ``runs`` has one for each target of any grid."""
     targets = dict.fromkeys(
-        f"steps_to_{target.name}"
-        for grid in plan.study.grids
-        if grid.name in planned
-        for target in grid.settings.targets
+        f"steps_to_{target.name}" for grid in study.grids for target in grid.settings.targets
     )
     final = [f"final_{metric}" for metric in _METRICS]
     runs = {**_FACTORS, **dict.fromkeys([*targets, *final], _REAL)}

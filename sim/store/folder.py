@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
+
 from sim.errors import StudyError
 from sim.store import manifest, shards
 from sim.store.columns import TABLES, conform, schemas
@@ -28,13 +30,17 @@ DRAWN = {"tables": ("*.csv",), "figures": ("*.png", "*.svg")}
 LOCK = ".lock"
 
 
+class Unwritable(StudyError):
+    """Records could not be written, on a full disk say; what was written before is safe."""
+
+
 @contextmanager
-def said_in_one_line(path: Path) -> Iterator[None]:
-    """A disk that is full or a folder that may not be written, as one line."""
+def said_in_one_line(path: Path, kind: type[StudyError] = Unwritable) -> Iterator[None]:
+    """What the system says against writing, as one line."""
     try:
         yield
     except OSError as error:
-        raise StudyError(f"{path}: cannot write: {error.strerror or error}") from error
+        raise kind(f"{path}: cannot write: {error.strerror or error}") from error
 
 
 class Store:
@@ -48,10 +54,10 @@ class Store:
         self.directory, self.study, self.plan = Path(directory), study, plan
         self.shards = self.directory / "shards"
         self._retired = self.directory / ".shards"
-        self._schemas = schemas(plan)
+        self._schemas = schemas(study)
         self._shard_of = {batch.number: self.shards / shards.name_of(batch) for batch in plan.batches}
         self._refuse_foreign()
-        with said_in_one_line(self.directory):
+        with said_in_one_line(self.directory, StudyError):
             self.directory.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.directory)
             try:
@@ -86,19 +92,20 @@ class Store:
         mark = self.directory / "study.toml"
         if not mark.exists():
             return
-        if mark.read_text() != self.study.to_toml() and _digest(mark) != self.study.digest():
+        earlier = manifest.load(self.directory / "manifest.json")
+        same_text = mark.read_text() == self.study.to_toml()  # a process was killed before its manifest
+        if earlier.get("study_digest", same_text and self.study.digest()) != self.study.digest():
             raise StudyError(
                 f"{self.directory}: holds results of a different study; name another folder with --out, "
                 f"or start over with --fresh"
             )
         if not any(self.shards.glob("*.arrow")):
             return
-        earlier = manifest.load(self.directory / "manifest.json").get("kernel_digest")
-        now = manifest.surroundings()["kernel_digest"]
-        if earlier not in (None, now):
+        before, now = earlier.get("kernel_digest"), manifest.surroundings()["kernel_digest"]
+        if before not in (None, now):
             raise StudyError(
                 f"{self.directory}: its finished batches come from other kernels or another processor "
-                f"({earlier}, now {now}); start over with --fresh"
+                f"({before}, now {now}); start over with --fresh"
             )
 
     def _clear(self) -> None:
@@ -123,7 +130,7 @@ class Store:
 
     @property
     def complete(self) -> bool:
-        """Whether the records of the whole study are merged: they are there and no shard is needed any more."""
+        """Whether all records of the study are merged: then they are there and no shard is."""
         return not self.shards.exists() and all((self.directory / name).exists() for name in RECORDS)
 
     def done(self) -> set[int]:
@@ -159,7 +166,15 @@ class Store:
             if len(where) == len(self.plan.runs) and self._plan_is_whole():
                 self.shards.rename(self._retired)
                 _discard(self._retired)
-        self.note(complete=self.complete)
+        self.note(
+            complete=self.complete, networks=len(where), of=len(self.plan.runs), status=self._statuses()
+        )
+
+    def _statuses(self) -> dict[str, int]:
+        """How many networks ended in each status."""
+        status = pq.read_table(self.directory / "runs.parquet", columns=["status"])["status"]
+        counted = {entry["values"]: entry["counts"] for entry in status.value_counts().to_pylist()}
+        return dict(sorted(counted.items()))
 
     def _plan_is_whole(self) -> bool:
         return {run.grid for run in self.plan.runs} == {grid.name for grid in self.study.grids}
@@ -170,6 +185,11 @@ class Store:
         content = {"study_digest": self.study.digest(), **manifest.load(path), **entries}
         with said_in_one_line(path):
             shards.atomically(path, [json.dumps(content, indent=2).encode(), b"\n"])
+
+    def note_session(self, **session: Any) -> None:
+        """Add what one stretch of training took to the manifest's list of them."""
+        earlier = manifest.load(self.directory / "manifest.json").get("sessions", [])
+        self.note(sessions=[*earlier, session])
 
     def close(self) -> None:
         """Let other processes have the folder."""
@@ -204,16 +224,6 @@ def _discard(folder: Path) -> None:
             path.unlink()
         if not any(folder.iterdir()):
             folder.rmdir()
-
-
-def _digest(path: Path) -> str | None:
-    """The digest of the study in a results folder; None where it cannot be read."""
-    from sim.study import Study
-
-    try:
-        return Study.load(path).digest()
-    except StudyError:
-        return None
 
 
 def read(directory: str | Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

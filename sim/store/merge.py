@@ -78,7 +78,7 @@ def merge(folder: Path, runs: Sequence[Run], where: Where, schemas: dict[str, pa
         with path.open("rb") as file:
             os.fsync(file.fileno())  # the shards are removed next
     for name, path in temporary.items():
-        os.replace(path, folder / name)
+        path.replace(folder / name)
 
 
 def _writer(open_files: ExitStack, path: Path, schemas: dict[str, pa.Schema]) -> Callable[[pa.Table], Any]:

@@ -1,7 +1,7 @@
 """A shard: the records of one batch, all or nothing.
 
 A shard is one file that holds the three tables one after another as Arrow streams, not three Parquet
-files: one ``os.replace`` then makes the batch finished, and reading a few of its runs costs a memory
+files: one rename then makes the batch finished, and reading a few of its runs costs a memory
 map and no decoding, which the merge into the order of the plan does once for each window of runs.
 """
 
@@ -40,7 +40,7 @@ def atomically(path: Path, write: Iterable[bytes]) -> None:
             for piece in write:
                 file.write(piece)
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -1,0 +1,61 @@
+"""What a study would do, how long it would take and how much disk it would fill, without doing any of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sim.progress import duration
+
+if TYPE_CHECKING:
+    from sim.plan import Plan
+    from sim.study import Study
+
+FLOPS_A_SECOND = 20e9  # one core, the suite's small products, everything around them included
+ROW_BYTES = 80  # a row of layers.parquet
+SHARD_BYTES = 112  # the same row in a shard: 14 columns of 8 bytes
+
+
+def forecast(study: Study, only: Sequence[str], jobs: int, directory: Path) -> str:
+    """The text of a dry run; raises StudyError for a study that cannot be planned."""
+    from sim.plan import plan
+
+    planned = plan(study, only)
+    named = [f"{kind} {', '.join(names)}" for kind, names in planned.kernels.items()]
+    count = sum(len(names) for kind, names in planned.kernels.items() if kind != "precision")
+    count *= len(planned.kernels["precision"])
+    seconds = planned.flops / FLOPS_A_SECOND / jobs
+    final, most = disk(planned)
+    return "\n".join(
+        [
+            study.title,
+            *grids(planned),
+            f"{planned.networks:,} networks, {planned.steps:,} steps, in {len(planned.batches):,} batches",
+            f"{count} kernels to compile or to load: {'; '.join(named)}",
+            f"about {duration(seconds)} on {jobs} threads, compiling and report aside",
+            f"about {size(final)} in {directory}, {size(most)} on the way",
+        ]
+    )
+
+
+def grids(plan: Plan) -> list[str]:
+    """A line for each grid: name, networks, question."""
+    rows = plan.summary()
+    widest = max(len(row.grid) for row in rows)
+    return [f"  {row.grid:{widest}}  {row.networks:>9,}  {row.question}".rstrip() for row in rows]
+
+
+def disk(plan: Plan) -> tuple[int, int]:
+    """Bytes of the records when the study is done, and at most while shards stand beside them."""
+    rows = sum(run.settings.checkpoints.num * (run.depth + 1) for run in plan.runs)
+    return rows * ROW_BYTES, rows * (ROW_BYTES + SHARD_BYTES)
+
+
+def size(number: float) -> str:
+    """Bytes as a person would say them."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:,.0f} {unit}"
+        number /= 1000
+    return f"{number:,.1f} TB"

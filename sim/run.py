@@ -1,0 +1,224 @@
+"""The command: study -> plan -> execute -> store -> report, and nothing else.
+
+``python -m sim.run STUDY`` runs a study, ``python -m sim.run report DIR`` draws its report again. Exit
+codes: 0 all is well; 1 some batches failed or could not be kept, the rest is kept; 2 the input is bad,
+nothing was written; 130 interrupted, what had finished is kept. Everything heavy is imported where it is
+needed, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sim.errors import StudyError
+
+if TYPE_CHECKING:
+    from sim.plan import Batch, Plan
+    from sim.store import Store
+    from sim.study import Study
+
+PROGRAM = "python -m sim.run"
+SHOWN_FAILURES = 10
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a study: its folder, how many networks it has and trained now, what failed and why."""
+
+    directory: Path
+    networks: int
+    trained: int
+    seconds: float
+    failures: tuple[str, ...]
+
+
+def cores() -> int:
+    """Processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def conduct(
+    study: Study,
+    directory: Path,
+    jobs: int | None = None,
+    only: Sequence[str] = (),
+    fresh: bool = False,
+    quiet: bool = True,
+) -> Outcome:
+    """Train what ``directory`` lacks of the study, merge the records, draw tables, figures and report.
+
+    ``only`` names the grids to train, all if empty; ``fresh`` starts over. Raises StudyError for a folder
+    that holds something else and Unwritable for a disk that is full.
+    """
+    from sim.plan import plan
+    from sim.store import Store
+    from sim.views import report
+
+    started = time.perf_counter()
+    planned = plan(study, only)
+    with Store(directory, study, planned, fresh) as store:
+        done = store.done()
+        pending = [batch for batch in planned.batches if batch.number not in done]
+        failures = _train(store, planned, pending, jobs or cores(), quiet) if pending else ()
+        store.finish()
+        if len(failures) < len(planned.batches):
+            report.build(store.directory)
+    trained = sum(len(batch.runs) for batch in pending) - sum(len(batch.runs) for batch, _ in failures)
+    reasons = tuple(_reason(batch, error) for batch, error in failures)
+    return Outcome(store.directory, len(planned.runs), trained, time.perf_counter() - started, reasons)
+
+
+Failures = tuple[tuple["Batch", BaseException], ...]
+
+
+def _train(store: Store, plan: Plan, pending: Sequence[Batch], jobs: int, quiet: bool) -> Failures:
+    """Train the pending batches into the store; the manifest gets a session even if it is cut short."""
+    from sim import execute
+    from sim.progress import Progress
+
+    began = datetime.now(UTC).isoformat(timespec="seconds")
+    compiling = execute.prepare(plan)
+    started = time.perf_counter()
+    failures: list[tuple[Batch, BaseException]] = []
+    with Progress(sum(len(batch.runs) for batch in pending), quiet) as progress:
+
+        def keep(batch: Batch, records: Any) -> None:
+            store.save(batch.number, records)
+            progress.advance(len(batch.runs))
+
+        try:
+            execute.execute(plan, pending, jobs, keep, lambda batch, error: failures.append((batch, error)))
+        finally:
+            seconds = time.perf_counter() - started
+            store.note_session(
+                began=began,
+                jobs=jobs,
+                networks=progress.finished,
+                compile_seconds=round(compiling, 3),
+                train_seconds=round(seconds, 3),
+                networks_per_second=round(progress.finished / seconds, 3),
+                failures=[_reason(batch, error) for batch, error in failures],
+            )
+    return tuple(failures)
+
+
+def _reason(batch: Batch, error: BaseException) -> str:
+    """A failed batch in one line."""
+    said = " ".join(str(error).split())
+    return (
+        f"batch {batch.number} of grid {batch.runs[0].grid!r} ({len(batch.runs)} networks from "
+        f"run {batch.runs[0].index}): {type(error).__name__}: {said}"
+    )
+
+
+@click.command(epilog=f"{PROGRAM} report DIR draws tables, figures and report of DIR again from its records.")
+@click.argument("study")
+@click.option("--out", metavar="DIR", help="Results folder.  [default: results/<study>]")
+@click.option("--jobs", metavar="N", type=click.IntRange(min=1), help="Threads.  [default: one a core]")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be done and how long it would take; write nothing."
+)
+@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Change the study: seed=3, "
+              "defaults.steps=50, grid.NAME.depth=[2,4].")  # fmt: skip
+@click.option("--only", metavar="GRID", multiple=True, help="Train this grid; may be given several times.")
+@click.option("--fresh", is_flag=True, help="Start over: remove what an earlier study wrote into the folder.")
+@click.option("--quiet", is_flag=True, help="Show errors and nothing else.")
+def study_command(
+    study: str,
+    out: str | None,
+    jobs: int | None,
+    dry_run: bool,
+    overrides: tuple[str, ...],
+    only: tuple[str, ...],
+    fresh: bool,
+    quiet: bool,
+) -> int:
+    """Train every network of STUDY, a TOML file, and report what was found.
+
+    What has finished is kept: after an interruption the same command goes on from there.
+    """
+    from sim.study import Study
+
+    loaded = Study.load(study, overrides)
+    directory = Path(out) if out else Path("results") / Path(study).stem
+    if dry_run:
+        from sim.forecast import forecast
+
+        click.echo(forecast(loaded, only, jobs or cores(), directory))
+        return 0
+    return _carry_out(loaded, directory, jobs, only, fresh, quiet)
+
+
+def _carry_out(
+    study: Study, directory: Path, jobs: int | None, only: Sequence[str], fresh: bool, quiet: bool
+) -> int:
+    """Conduct the study and say how it ended; the exit code."""
+    from sim.store import Unwritable
+
+    kept = f"finished batches are kept in {directory}; the same command goes on from there"
+    try:
+        return _conclude(conduct(study, directory, jobs, only, fresh, quiet), quiet)
+    except KeyboardInterrupt:
+        click.echo(f"interrupted: {kept}", err=True)
+        return 130
+    except Unwritable as error:
+        click.echo(f"error: {error}; {kept}", err=True)
+        return 1
+
+
+def _conclude(outcome: Outcome, quiet: bool) -> int:
+    """Name what failed, point to the report; the exit code."""
+    from sim.progress import duration
+
+    for reason in outcome.failures[:SHOWN_FAILURES]:
+        click.echo(f"failed: {reason}", err=True)
+    hidden = len(outcome.failures) - SHOWN_FAILURES
+    if hidden > 0:
+        click.echo(f"failed: {hidden} more batches, named in {outcome.directory / 'manifest.json'}", err=True)
+    if outcome.failures:
+        click.echo("the rest is kept; the same command tries the failed batches again", err=True)
+    elif not quiet:
+        what = f"{outcome.networks:,} networks, {outcome.trained:,} of them trained now"
+        click.echo(f"{what}, in {duration(outcome.seconds)}: {outcome.directory / 'report.html'}")
+    return 1 if outcome.failures else 0
+
+
+@click.command()
+@click.argument("directory", metavar="DIR")
+def report_command(directory: str) -> int:
+    """Draw tables, figures and report of the results folder DIR again from its records alone."""
+    from sim.views import report
+
+    report.build(Path(directory))
+    click.echo(Path(directory) / "report.html")
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out the command line; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    reporting = words[:1] == ["report"]
+    command, program = (report_command, f"{PROGRAM} report") if reporting else (study_command, PROGRAM)
+    try:
+        return command.main(words[1:] if reporting else words, prog_name=program, standalone_mode=False)
+    except click.Abort:
+        return 130
+    except click.ClickException as error:
+        click.echo(f"error: {error.format_message()} (see {program} --help)", err=True)
+        return 2
+    except StudyError as error:
+        click.echo(f"error: {error}", err=True)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
