@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from sim.analysis.cells import Cells, cells, split
-from sim.analysis.intervals import CONFIDENCE, clopper_pearson, grouped_mean, wilson
+from sim.analysis.intervals import CONFIDENCE, Bounds, clopper_pearson, grouped_mean, wilson
 
 PREFIX = "steps_to_"
 
@@ -64,8 +64,7 @@ def time_to_target(runs: pd.DataFrame, by: Sequence[str], target: str) -> pd.Dat
     spent = np.minimum(time, budget)
     mean = grouped_mean(spent, group.number, count)
     successes = np.bincount(group.number[np.isfinite(time)], minlength=count)
-    largest = np.zeros(count)
-    np.maximum.at(largest, group.number, budget)
+    largest = _budgets(group, budget)
     median = _first_step(curve, "share", count)
     low, high = _first_step(curve, "share_high", count), _first_step(curve, "share_low", count)
     with np.errstate(divide="ignore"):
@@ -73,7 +72,7 @@ def time_to_target(runs: pd.DataFrame, by: Sequence[str], target: str) -> pd.Dat
     answers = {
         "networks": group.networks,
         "successes": successes,
-        "budget": largest.astype(np.int64),
+        "budget": largest,
         "median": median,
         "median_low": low,
         "median_high": high,
@@ -91,8 +90,8 @@ def kaplan_meier(runs: pd.DataFrame, by: Sequence[str], target: str) -> pd.DataF
 
     share = 1 − Π (1 − d/n) over the steps so far, d networks reaching it of n still at risk; Greenwood's
     variance and the log-log band. Where the share is 0 or 1 that band has no width; Clopper and Pearson's
-    exact interval stands there. Each group's curve starts with a row at step 0. Source: Kaplan & Meier
-    (1958); band: Kalbfleisch & Prentice (1980).
+    exact interval stands there. Each group's curve has a row at step 0 and at its largest budget.
+    Source: Kaplan & Meier (1958); band: Kalbfleisch & Prentice (1980).
 
     Columns: *by, step, at_risk, reached (at this step), share, share_low, share_high.
     """
@@ -110,31 +109,48 @@ def _observations(
     return cells(runs, by), np.where(np.isnan(time), np.inf, time), runs["steps"].to_numpy(dtype=np.float64)
 
 
+def _budgets(group: Cells, budget: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The largest budget of each group."""
+    largest = np.zeros(len(group.keys))
+    np.maximum.at(largest, group.number, budget)
+    return largest.astype(np.int64)
+
+
 def _product_limit(group: Cells, time: NDArray[np.float64], budget: NDArray[np.float64]) -> pd.DataFrame:
     """Kaplan-Meier curves of all groups, a row a distinct step: cell and the columns of kaplan_meier."""
     reached = np.isfinite(time)
     step = np.minimum(time, budget).astype(np.int64)
-    opening = np.arange(len(group.keys))
-    # A row at step 0 for every cell: nobody reaches or leaves there unless a run does so.
-    (cell, steps), part = split(np.append(opening, group.number), np.append(np.zeros_like(opening), step))
-    part = part[len(opening) :]
+    ends = _budgets(group, budget)
+    # Every curve has a row at step 0 and one at its budget, whether or not a run reaches or leaves there.
+    edges = np.repeat(np.arange(len(ends)), 2)
+    edge_steps = np.column_stack([np.zeros_like(ends), ends]).ravel()
+    (cell, steps), part = split(np.append(edges, group.number), np.append(edge_steps, step))
+    part = part[len(edges) :]
     events = np.bincount(part[reached], minlength=len(cell))
     leaving = np.bincount(part, minlength=len(cell))
     before = pd.Series(leaving).groupby(cell).cumsum().to_numpy() - leaving
     at_risk = group.networks[cell] - before
+    waiting = pd.Series(1 - events / np.maximum(at_risk, 1)).groupby(cell).cumprod().to_numpy()
+    curve = pd.DataFrame(
+        {"cell": cell, "step": steps, "at_risk": at_risk, "reached": events, "share": 1 - waiting}
+    )
+    low, high = _band(curve)
+    return curve.assign(share_low=low, share_high=high)
+
+
+def _band(curve: pd.DataFrame) -> Bounds:
+    """Pointwise interval of the share, as kaplan_meier describes it."""
+    events, at_risk = curve["reached"].to_numpy(), curve["at_risk"].to_numpy()
+    waiting = 1 - curve["share"].to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
-        waiting = pd.Series(1 - events / at_risk).groupby(cell).cumprod().to_numpy()
-        greenwood = pd.Series(events / (at_risk * (at_risk - events))).groupby(cell).cumsum().to_numpy()
-        spread = np.sqrt(greenwood) / np.abs(np.log(waiting))
-        z = stats.norm.ppf(0.5 + CONFIDENCE / 2)
-        low, high = 1 - waiting ** np.exp(-z * spread), 1 - waiting ** np.exp(z * spread)
+        terms = np.where(events > 0, events / (at_risk * (at_risk - events)), 0.0)
+        greenwood = pd.Series(terms).groupby(curve["cell"]).cumsum().to_numpy()
+        reach = stats.norm.ppf(0.5 + CONFIDENCE / 2) * np.sqrt(greenwood) / np.abs(np.log(waiting))
+        low, high = 1 - waiting ** np.exp(-reach), 1 - waiting ** np.exp(reach)
+    so_far = pd.Series(events).groupby(curve["cell"]).cumsum().to_numpy()
+    exact = clopper_pearson(so_far, np.where(waiting == 0, so_far, at_risk))
     inside = (waiting > 0) & (waiting < 1)
-    reached_so_far = pd.Series(events).groupby(cell).cumsum().to_numpy()
-    exact = clopper_pearson(reached_so_far, np.where(waiting == 0, reached_so_far, at_risk))
-    return pd.DataFrame({
-        "cell": cell, "step": steps, "at_risk": at_risk, "reached": events, "share": 1 - waiting,
-        "share_low": np.where(inside, low, exact[0]), "share_high": np.where(inside, high, exact[1]),
-    })  # fmt: skip
+    return np.where(inside, low, exact[0]), np.where(inside, high, exact[1])
 
 
 def _first_step(curve: pd.DataFrame, column: str, count: int) -> NDArray[np.float64]:
@@ -144,7 +160,7 @@ def _first_step(curve: pd.DataFrame, column: str, count: int) -> NDArray[np.floa
     return half.groupby("cell")["step"].min().reindex(range(count)).fillna(np.inf).to_numpy(dtype=np.float64)
 
 
-def _texts(median: NDArray[np.float64], budget: NDArray[np.float64]) -> list[str]:
+def _texts(median: NDArray[np.float64], budget: NDArray[np.int64]) -> list[str]:
     """Medians as text: "120", or ">300" beyond the budget."""
     pairs = zip(median, budget, strict=True)
-    return [f"{steps:.0f}" if np.isfinite(steps) else f">{limit:.0f}" for steps, limit in pairs]
+    return [f"{steps:.0f}" if np.isfinite(steps) else f">{limit}" for steps, limit in pairs]

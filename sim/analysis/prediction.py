@@ -75,8 +75,10 @@ def predict(
     if depth < 2 or inputs is None or sigma == 0.0:
         return np.nan, deep
     profile = predicted_profile(shape.part, shape.parameters, sigma, square**2, inputs, depth)
-    back = -np.arange(1.0, depth + 1)
-    return float(100.0 ** np.polyfit(back, profile.log10_grad_pre[:depth], 1)[0]), deep
+    norm = profile.log10_grad_pre[:depth]
+    if not np.isfinite(norm).all():
+        return np.nan, deep
+    return float(100.0 ** np.polyfit(-np.arange(1.0, depth + 1), norm, 1)[0]), deep
 
 
 def parse(kind: str, label: str) -> Choice:
