@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ HOMES = {
 """The catalog module in which each family lives; the family's object has the kind's name."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def family(kind: str) -> Family:
     """The registry of a kind of part, e.g. ``family("activation")``."""
     found = getattr(importlib.import_module(f"sim.catalog.{HOMES[kind]}"), kind)

@@ -76,9 +76,10 @@ def _study(document: StudyTable, name: str, folder: Path) -> Study:
     if document.precision is not None:
         shared.setdefault("precision", document.precision)
     _one_length(shared, f"{name}: defaults")
+    tables: list[Any] = document.grid
     grids = tuple(
         _grid(table, shared, f"{name}: grid[{index}] {table.name!r}", folder)
-        for index, table in enumerate(document.grid)
+        for index, table in enumerate(tables)
     )
     title = document.title or Path(name).stem
     study = Study(title, document.question, document.seed, grids, source=name)

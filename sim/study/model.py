@@ -8,8 +8,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from sim.study.choices import Choice
-
 METRICS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 MEASURES = ("gradients", "activations", "updates", "train", "test")
 

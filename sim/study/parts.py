@@ -81,7 +81,7 @@ def _named(kind: str, value: Any, names: list[str]) -> Part:
     if isinstance(value, dict) and "name" not in value:
         raise Trouble("name", "is missing", names)
     name, path = (value, "") if isinstance(value, str) else (value["name"], ".name")
-    if not isinstance(name, str) or name not in family(kind):
+    if not isinstance(name, str) or name not in list(family(kind)):
         raise Trouble(name, f"is not a known {kind}", names, path)
     return family(kind)[name]
 
