@@ -22,7 +22,6 @@ from scipy import special
 Array = np.ndarray
 Parameters = dict[str, list[Array]]
 KINDS = ("weights", "biases", "scales", "shifts")
-EPSILON = 1e-5  # of both normalizers
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
 
@@ -52,7 +51,10 @@ ACTIVATIONS: dict[str, tuple[Any, Any]] = {
         lambda x, slope=0.01: np.where(x > 0, x, slope * x),
         lambda x, slope=0.01: np.where(x > 0, 1.0, slope),
     ),
-    "elu": (lambda x: np.where(x > 0, x, np.expm1(x)), lambda x: np.where(x > 0, 1.0, np.exp(x))),
+    "elu": (
+        lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(x)),
+        lambda x, alpha=1.0: np.where(x > 0, 1.0, alpha * np.exp(x)),
+    ),
     "selu": (
         lambda x: SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(x)),
         lambda x: SELU_SCALE * np.where(x > 0, 1.0, SELU_ALPHA * np.exp(x)),
@@ -154,7 +156,7 @@ class Network:
     """What a network is apart from its parameters; ``normalizer`` is none, batch or layer."""
 
     activation: Any = "tanh"
-    normalizer: str = "none"
+    normalizer: Any = "none"
     loss: str = "softmax_cross_entropy"
     residual: bool = False
     dropout: float = 0.0
@@ -168,7 +170,7 @@ class Layer:
     input: Array
     pre: Array  # h
     normal: Array | None  # ĥ
-    deviation: Array | None  # √(variance + EPSILON)
+    deviation: Array | None  # √(variance + ε)
     argument: Array  # n, what φ is taken of
     activation: Array  # y = φ(n)
     slope: Array  # φ′(n)
@@ -184,13 +186,19 @@ def function(part: Any) -> tuple[Any, Any]:
     return (lambda x: value(x, **given)), (lambda x: slope(x, **given))
 
 
-def normalize(h: Array, normalizer: str, running: tuple[Array, Array] | None) -> tuple[Array, Array]:
+def normalized_axis(normalizer: Any) -> int | None:
+    """The axis of (batch, units) that a normalizer takes its statistics over."""
+    return {"none": None, "batch": 0, "layer": 1}[split(normalizer)[0]]
+
+
+def normalize(
+    h: Array, axis: int, running: tuple[Array, Array] | None, epsilon: float = 1e-5
+) -> tuple[Array, Array]:
     """ĥ = (h − mean) / √(variance + ε), over the batch (or by running statistics) or over the units."""
-    axis = 0 if normalizer == "batch" else 1
     mean, variance = h.mean(axis=axis, keepdims=True), h.var(axis=axis, keepdims=True)  # biased
     if running is not None:
         mean, variance = running
-    deviation = np.sqrt(variance + EPSILON)
+    deviation = np.sqrt(variance + epsilon)
     return (h - mean) / deviation, deviation
 
 
@@ -203,13 +211,16 @@ def forward(
     trace: list[Layer] = []
     a = np.asarray(inputs, float)
     depth = len(theta["weights"]) - 1
+    axis = normalized_axis(net.normalizer)
     for i, (W, b) in enumerate(zip(theta["weights"], theta["biases"], strict=True)):
         hidden = i < depth
         value, slope = function(net.activation if hidden else net.output)
         h = n = a @ W.T + b
         normal = deviation = None
-        if hidden and net.normalizer != "none":
-            normal, deviation = normalize(h, net.normalizer, running[i] if running else None)
+        if hidden and axis is not None:
+            normal, deviation = normalize(
+                h, axis, running[i] if running else None, **split(net.normalizer)[1]
+            )
             n = theta["scales"][i] * normal + theta["shifts"][i]
         y = value(n)
         mask = masks[i] / (1 - net.dropout) if hidden and masks is not None else 1.0
@@ -230,7 +241,7 @@ def backward(
         layer = trace[i]
         d = d_out * layer.mask * layer.slope  # ∂L/∂n
         if layer.normal is not None:
-            axis = 0 if net.normalizer == "batch" else 1
+            axis = normalized_axis(net.normalizer)
             gradient["scales"][i] = (d * layer.normal).sum(axis=0)
             gradient["shifts"][i] = d.sum(axis=0)
             d = d * theta["scales"][i]  # ∂L/∂ĥ
@@ -245,7 +256,7 @@ def backward(
 
 def parameters(net: Network, weights: list[Array], biases: list[Array]) -> Parameters:
     """Copies of weights and biases, scales 1 and shifts 0 where the network has a normalizer."""
-    hidden = biases[:-1] if net.normalizer != "none" else []
+    hidden = biases[:-1] if normalized_axis(net.normalizer) is not None else []
     return {
         "weights": [np.array(W, float) for W in weights],
         "biases": [np.array(b, float) for b in biases],
@@ -323,8 +334,8 @@ def measure(
 
 
 def update_ratio(before: Array, after: Array) -> float:
-    """‖ΔW‖ / ‖W‖, W as it was before the step."""
-    return math.sqrt(((after - before) ** 2).sum() / (before**2).sum())
+    """‖ΔW‖ / ‖W‖, W as the step left it."""
+    return math.sqrt(((after - before) ** 2).sum() / (after**2).sum())
 
 
 def train(
