@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from records import DEFAULTS, make_records, slope
 
 from sim.analysis import gradients
-from tests.records import DEFAULTS, make_records, slope
 
 BY = ["activation", "initializer", "depth"]
 TABLES = [

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from records import make_records
 
 from sim.analysis.cells import cells
 from sim.analysis.intervals import clopper_pearson, grouped_mean, grouped_share, student_t, wilson
-from tests.records import make_records
 
 # Newcombe (1998), Two-sided confidence intervals for the single proportion, Table I: successes, trials,
 # score interval, exact interval.
