@@ -56,21 +56,26 @@ def expectation(function: Function, variance: ArrayLike) -> Array:
 
 
 def joint_expectation(function: Function, variance: float, correlation: float) -> float:
-    """E f(u₁)f(u₂) for two Gaussians of variance q and correlation c in [−1, 1].
+    """E f(u₁)f(u₂) for two Gaussians of variance q and correlation c in [−1, 1] (Poole et al. 2016, eq. 5).
 
-    ∫∫Dz₁Dz₂ f(√q z₁) f(√q (c z₁ + √(1−c²) z₂)) (Poole et al. 2016, eq. 5).  For each z₁ the inner integral
-    is split where its argument passes 0, so a kink never lies inside a panel.
+    ∫∫Dz₁Dz₂ f(√q z₁) f(√q (c z₁ + √(1−c²) z₂)), taken in polar coordinates u₁ = √q r cos θ,
+    u₂ = √q r cos(θ − α), c = cos α.  There both kinks are rays, at which the panels end; on a product grid of
+    z₁ and z₂ the kinks of u₁ and u₂ close up as c → 1 and no grid resolves them.
     """
-    z, weights = line()
-    scale = float(np.sqrt(variance))
-    spread = float(np.sqrt(max(0.0, 1.0 - correlation * correlation)))
-    if spread == 0.0:
-        return float((function(scale * z) * function(scale * correlation * z)) @ weights)
-    inner = np.zeros_like(z)
-    kink = np.clip(-correlation * z / spread, -REACH, REACH)
-    nodes, node_weights = panel()
-    for start, length in ((-REACH, kink + REACH), (kink, REACH - kink)):
-        z2 = np.reshape(start, (-1, 1)) + length[:, None] * nodes
-        values = function(scale * (correlation * z[:, None] + spread * z2))
-        inner += length * ((values * density(z2)) @ node_weights)
-    return float((function(scale * z) * inner) @ weights)
+    nodes, weights = panel()
+    radius = REACH * nodes
+    radial = radius * density(radius) * weights
+    radial /= radial.sum()
+    between = float(np.arccos(np.clip(correlation, -1.0, 1.0)))
+    total = 0.0
+    for start, length in (
+        (-np.pi / 2, between),
+        (between - np.pi / 2, np.pi - between),
+        (np.pi / 2, between),
+        (between + np.pi / 2, np.pi - between),
+    ):
+        angle = start + length * nodes
+        reach = np.sqrt(variance) * radius[:, None]
+        product = function(reach * np.cos(angle)) * function(reach * np.cos(angle - between))
+        total += length / (2 * np.pi) * float(radial @ product @ weights)
+    return total

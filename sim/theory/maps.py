@@ -33,7 +33,12 @@ STEPS_PER_DECADE = 50
 def bound(activation: Part, parameters: Parameters = ()) -> Phi:
     """The activation as a function of x alone: (φ(x), φ'(x)); parameters as a mapping or as pairs."""
     given = activation.bind(**dict(parameters))
-    return lambda x: activation.function(x, *given.values())
+
+    def phi(x: Array) -> tuple[Array, Array]:
+        value, slope = activation.function(x, *given.values())
+        return value, np.broadcast_to(slope, x.shape)
+
+    return phi
 
 
 def mean_square(phi: Phi, q: ArrayLike) -> Array:
