@@ -50,7 +50,7 @@ class Draw:
 
     @property
     def generator(self) -> Generator:
-        """A stream of this layer's own for choices beyond the normals; each call gives it from its beginning."""
+        """This layer's own stream for choices beyond the normals, from its beginning on every call."""
         return generator(self.seed, f"{self.purpose}: choices", self.replicate, self.layer)
 
     @property
