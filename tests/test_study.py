@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,10 @@ RICH: dict[str, Any] = {
             "evaluate": "all",
             "measure": ["train", "gradients"],
             "target": [{"name": "learned", "metric": "train_accuracy", "value": 0.9}],
-            "exclude": [{"activation": "leaky_relu", "depth": [2]}, {"optimizer": {"name": "sgd", "lr": 0.1}}],
+            "exclude": [
+                {"activation": "leaky_relu", "depth": [2]},
+                {"optimizer": {"name": "sgd", "lr": 0.1}},
+            ],
             "include": [{"depth": 5, "activation": "relu"}],
         },
         {"name": "second", "steps": [20, 30], "dataset": "diabetes", "precision": "float64"},
@@ -144,7 +148,7 @@ def test_checkpoints_are_different_steps_from_the_untrained_network_to_the_end(t
     assert len(steps) == num
     assert steps[0] == 0
     assert steps[-1] == total
-    assert all(a < b for a, b in zip(steps, steps[1:], strict=False))
+    assert all(a < b for a, b in itertools.pairwise(steps))
 
 
 BAD: list[tuple[dict[str, Any], tuple[str, ...]]] = [
@@ -165,7 +169,10 @@ BAD: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     (grid(initializer={"name": "normal", "std": float("nan")}), (".std", "nan")),
     (grid(optimizer={"name": "sgd", "lr": -0.1}), (".optimizer.lr", "-0.1", "above 0")),
     (grid(optimizer={"name": "momentum", "lr": 0.1, "form": "emma"}), (".optimizer.form", "'emma'", "'ema'")),
-    (grid(optimizer=[{"name": "sgd", "lr": [0.1, 0.2]}, {"name": "sgd", "lr": 0.1}]), (".optimizer[1]", "twice")),
+    (
+        grid(optimizer=[{"name": "sgd", "lr": [0.1, 0.2]}, {"name": "sgd", "lr": 0.1}]),
+        (".optimizer[1]", "twice"),
+    ),
     (grid(loss="binary_cross_entropy"), (".loss", "'binary_cross_entropy'", "10 classes")),
     (grid(loss="binary_cross_entropy", dataset="diabetes"), (".loss", "a regression")),
     (grid(loss="softmax_cross_entropy", dataset="diabetes"), (".loss", "a regression")),
@@ -182,17 +189,29 @@ BAD: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     (grid(residual=True, depth=1), (".residual", "two hidden layers")),
     (grid(precision="float16"), (".precision", "'float16'", "float32, float64")),
     (grid(measure=["gradient"]), (".measure[0]", "'gradient'", "'gradients'")),
-    (grid(measure=["train"], target=[{"name": "a", "metric": "test_loss", "value": 1}]), ("test_loss", "measure")),
+    (
+        grid(measure=["train"], target=[{"name": "a", "metric": "test_loss", "value": 1}]),
+        ("test_loss", "measure"),
+    ),
     (
         grid(dataset="diabetes", target=[{"name": "a", "metric": "test_accuracy", "value": 0.9}]),
         (".target[0].metric", "'test_accuracy'", "regression", "test_loss"),
     ),
-    (grid(target=[{"name": "a", "metric": "acc", "value": 1}]), (".target[0].metric", "'acc'", "test_accuracy")),
+    (
+        grid(target=[{"name": "a", "metric": "acc", "value": 1}]),
+        (".target[0].metric", "'acc'", "test_accuracy"),
+    ),
     (grid(target=[{"name": "a b", "metric": "test_loss", "value": 1}]), (".target[0].name", "'a b'")),
-    (grid(target=[{"name": "a", "metric": "test_accuracy", "value": 80}]), (".target[0].value", "80", "at most 1")),
+    (
+        grid(target=[{"name": "a", "metric": "test_accuracy", "value": 80}]),
+        (".target[0].value", "80", "at most 1"),
+    ),
     (grid(target=[{"name": "a", "metric": "test_loss", "value": 1}] * 2), (".target[1].name", "earlier")),
     (grid(weight_decay={"start": 1, "stop": 0, "num": 3}), (".weight_decay.start", "above the stop")),
-    (grid(weight_decay={"start": 0, "stop": 1, "num": 3, "scale": "log"}), (".weight_decay.start", "above 0")),
+    (
+        grid(weight_decay={"start": 0, "stop": 1, "num": 3, "scale": "log"}),
+        (".weight_decay.start", "above 0"),
+    ),
     (grid(weight_decay={"start": 0, "stop": 1, "num": 0}), (".weight_decay.num", "0")),
     (grid(weight_decay={"start": 0, "stop": 1, "number": 3}), (".weight_decay", "'number'", "'num'")),
     (grid(weight_decay={"start": 0, "stop": 1}), (".weight_decay", "'num'", "missing")),
@@ -203,7 +222,10 @@ BAD: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     (grid(include=[{"actvation": "relu"}]), (".include[0]", "'actvation'", "'activation'")),
     (grid(include=[{"epochs": 3}]), (".include[0]", "'epochs'", "this grid")),
     (grid(exclude=[{"depth": 9}], include=[{"depth": 9}]), (".include[0]", "exclude leaves nothing")),
-    (grid(dataset={"name": "table", "path": "no.csv", "target": "y"}), (".dataset.path", "no.csv", "not a file")),
+    (
+        grid(dataset={"name": "table", "path": "no.csv", "target": "y"}),
+        (".dataset.path", "no.csv", "not a file"),
+    ),
     (grid(dataset={"name": "parity", "samples": 10**12}), (".dataset", "parity")),
     (grid(width=list(range(1, 4000)), depth=list(range(100)), replicates=100), ("39990000", "10,000,000")),
     ({"steps": 3}, ("grid[0]", "'name'", "missing")),
@@ -285,16 +307,25 @@ def test_a_rich_study_survives_being_written():
 
 
 def test_numpy_numbers_and_tuples_are_as_good_as_pythons():
-    assert study(grid(depth=(np.int64(2), 3), dropout=np.float64(0.5))) == study(grid(depth=[2, 3], dropout=0.5))
+    assert study(grid(depth=(np.int64(2), 3), dropout=np.float64(0.5))) == study(
+        grid(depth=[2, 3], dropout=0.5)
+    )
 
 
 def test_the_digest_sees_results_and_nothing_else(tmp_path: Path):
     one, two = tmp_path / "one.toml", tmp_path / "two.toml"
-    one.write_text("title = 'a'\nseed = 3\n[[grid]]\nname = 'g'\nsteps = 9\ncheckpoints = 3\nweight_decay = 1\n")
+    one.write_text(
+        "title = 'a'\nseed = 3\n[[grid]]\nname = 'g'\nsteps = 9\ncheckpoints = 3\nweight_decay = 1\n"
+    )
     two.write_text("seed = 3 # why\n[[grid]]\ncheckpoints = 3\nsteps = 9\nname = 'g'\nweight_decay = [1.0]\n")
     assert Study.load(one).digest() == Study.load(two).digest()
-    digests = {Study.load(one, [change]).digest() for change in ("seed=4", "steps=8", "width=31", "precision=float32")}
-    digests |= {Study.load(one, [change]).digest() for change in ("evaluate=9", "replicates=2", "grid.g.name=h")}
+    digests = {
+        Study.load(one, [change]).digest()
+        for change in ("seed=4", "steps=8", "width=31", "precision=float32")
+    }
+    digests |= {
+        Study.load(one, [change]).digest() for change in ("evaluate=9", "replicates=2", "grid.g.name=h")
+    }
     assert len(digests | {Study.load(one).digest()}) == 8
 
 
@@ -362,7 +393,7 @@ def test_overrides_of_the_whole_study_leave_the_source_as_it_was():
         ("gird.first.depth=3", ("'gird'", "'grid'")),
         ("grid=3", ("'grid'",)),
         ("depth", ("'depth'", "KEY=VALUE")),
-        ("depth=-1", ("defaults.depth", "-1")),
+        ("depth=-1", ("defaults.depth", "-1", "0 … 128")),
         ("grid.first.depth.start=3", ("depth",)),
         ("depth=1\nseed=2", ("depth",)),
     ],
@@ -391,7 +422,8 @@ VALUES = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["name", "start", "stop", "num", "lr", "depth", "path"]) | st.text(max_size=3), inner
+            st.sampled_from(["name", "start", "stop", "num", "lr", "depth", "path"]) | st.text(max_size=3),
+            inner,
         )
     ),
     max_leaves=4,
@@ -399,7 +431,9 @@ VALUES = st.recursive(
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    entries = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
     return [path, *(place for key, entry in entries for place in places(entry, (*path, key)))]
 
 
@@ -420,25 +454,32 @@ def mutated(source: dict[str, Any], data: Any) -> dict[str, Any]:
     return changed
 
 
+def loaded_or_refused(source: Any, *overrides: str) -> Study | None:
+    """The study, or None where it is refused in one line of a length that can be read."""
+    try:
+        return Study.load(source, overrides)
+    except StudyError as error:
+        line = str(error)
+    assert line.isprintable()
+    assert len(line) < 2000
+    return None
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_mutilated_study_loads_or_complains_in_one_line(data: Any):
     source = RICH
     for _ in range(data.draw(st.integers(1, 3))):
         source = mutated(source, data)
-    try:
-        loaded = Study.load(source)
-    except StudyError as error:
-        assert "\n" not in str(error)
-        assert len(str(error)) < 2000
-        return
-    assert_round_trip(loaded)
+    found = loaded_or_refused(source)
+    if found is not None:
+        assert_round_trip(found)
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.text(max_size=20) | st.from_regex(r"(seed|defaults\.\w+|grid\.first\.\w+|steps)=.{0,9}", fullmatch=True))
+@given(
+    st.text(max_size=20)
+    | st.from_regex(r"(seed|defaults\.\w+|grid\.first\.\w+|steps)=.{0,9}", fullmatch=True)
+)
 def test_any_override_loads_or_complains_in_one_line(text: str):
-    try:
-        Study.load(RICH, [text])
-    except StudyError as error:
-        assert "\n" not in str(error)
+    loaded_or_refused(RICH, text)

@@ -77,12 +77,12 @@ def _expand(kind: str, value: Any, special: str | None, complete: bool) -> tuple
 def _named(kind: str, value: Any, names: list[str]) -> Part:
     """The part that an entry names, by itself or in a table."""
     if not isinstance(value, (str, dict)):
-        raise Trouble(value, f"is neither the name of a kind of {kind} nor a table with one", names)
+        raise Trouble(value, "is neither the name of a part nor a table with one", names)
     if isinstance(value, dict) and "name" not in value:
-        raise Trouble("name", "is missing", names)
+        raise Trouble("name", f"is missing: which {kind}?", names)
     name, path = (value, "") if isinstance(value, str) else (value["name"], ".name")
     if not isinstance(name, str) or name not in list(family(kind)):
-        raise Trouble(name, f"is not a known {kind}", names, path)
+        raise Trouble(name, f"names no {kind}", names, path)
     return family(kind)[name]
 
 

@@ -17,6 +17,7 @@ Reader = Callable[[Any], Any]
 
 LONGEST_RANGE = 100_000
 LARGEST_INTEGER = 2**53  # every integer up to here is exact in float64 too
+LARGEST_NUMBER = 1e300  # so that differences of two numbers are finite
 RANGE_KEYS = ("start", "stop", "num", "scale")
 SCALES = ("linear", "log")
 
@@ -52,14 +53,11 @@ def key(name: object) -> str:
 
 def integer(low: int, high: int = LARGEST_INTEGER) -> Reader:
     """Reads a whole number within bounds."""
+    wanted = f"of {low} … {high}" if high < LARGEST_INTEGER else f"of at least {low}"
 
     def read(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise Trouble(value, "is not a whole number")
-        if not low <= value <= high:
-            raise Trouble(
-                value, f"is outside {low} … {high}" if high < LARGEST_INTEGER else f"is below {low}"
-            )
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise Trouble(value, f"is not a whole number {wanted}")
         return value
 
     return read
@@ -69,17 +67,19 @@ def number(
     low: float = -math.inf, high: float = math.inf, *, above: bool = False, below: bool = False
 ) -> Reader:
     """Reads a finite number within bounds; ``above`` and ``below`` leave the bound itself out."""
-    lower = f"above {low:g}" if above else f"at least {low:g}"
+    lower = f"above {low:g}" if above else f"of at least {low:g}"
     upper = f"below {high:g}" if below else f"at most {high:g}"
     wanted = " and ".join([lower] * (low > -math.inf) + [upper] * (high < math.inf))
 
     def read(value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise Trouble(value, "is not a number")
-        if abs(value) > 1e300 or value != value:  # also integers too long for a float
-            raise Trouble(value, "is not a finite number of usual size")
-        if value < low or value > high or (above and value == low) or (below and value == high):
-            raise Trouble(value, f"must be {wanted}")
+        usual = (
+            not isinstance(value, bool) and isinstance(value, (int, float)) and abs(value) <= LARGEST_NUMBER
+        )
+        outside = usual and (
+            value < low or value > high or (above and value == low) or (below and value == high)
+        )
+        if not usual or outside:
+            raise Trouble(value, f"is not a finite number {wanted}".rstrip())
         return float(value)
 
     return read
@@ -176,7 +176,7 @@ def ranged(value: dict[str, Any], reader: Reader, whole: bool) -> tuple[Any, ...
             raise Trouble(name, "is not a key of a range", RANGE_KEYS)
     for name in RANGE_KEYS[:3]:
         if name not in value:
-            raise Trouble(name, "is missing in the range", RANGE_KEYS)
+            raise Trouble(name, "is missing in the range")
     start, stop = (inside(f".{name}", number(), value[name]) for name in ("start", "stop"))
     num = inside(".num", integer(1, LONGEST_RANGE), value["num"])
     scale = inside(".scale", word(*SCALES), value.get("scale", "linear"))
