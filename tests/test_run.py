@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -285,19 +286,23 @@ def test_plain_lines_come_now_and_then(monkeypatch, capsys):
     assert "\x1b" not in "".join(lines)
 
 
-def test_a_terminal_gets_a_bar(tmp_path):
+def test_a_terminal_gets_a_bar(monkeypatch):
     import pty
 
+    monkeypatch.setenv("COLUMNS", "120")
     master, slave = pty.openpty()
     with os.fdopen(slave, "w") as terminal:
         with Progress(40, stream=terminal) as progress:
             progress.advance(30)
             progress.advance(10)
-        said = os.read(master, 100_000).decode()
+        terminal.flush()
+        said = b""
+        while b"40/40" not in said and select.select([master], [], [], 5)[0]:
+            said += os.read(master, 10_000)
     os.close(master)
-    assert "40/40" in said
-    assert "networks/s" in said
-    assert "\x1b[" in said
+    assert "40/40" in said.decode()
+    assert "networks/s" in said.decode()
+    assert "\x1b[" in said.decode()
 
 
 @pytest.mark.parametrize(
