@@ -52,12 +52,12 @@ ACTIVATIONS: dict[str, tuple[Any, Any]] = {
         lambda x, slope=0.01: np.where(x > 0, 1.0, slope),
     ),
     "elu": (
-        lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(x)),
-        lambda x, alpha=1.0: np.where(x > 0, 1.0, alpha * np.exp(x)),
+        lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
+        lambda x, alpha=1.0: np.where(x > 0, 1.0, alpha * np.exp(np.minimum(x, 0))),
     ),
     "selu": (
-        lambda x: SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(x)),
-        lambda x: SELU_SCALE * np.where(x > 0, 1.0, SELU_ALPHA * np.exp(x)),
+        lambda x: SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(np.minimum(x, 0))),
+        lambda x: SELU_SCALE * np.where(x > 0, 1.0, SELU_ALPHA * np.exp(np.minimum(x, 0))),
     ),
     "gelu": (lambda x: x * Phi(x), lambda x: Phi(x) + x * phi(x)),
     "silu": SWISH,

@@ -33,7 +33,7 @@ def parts_of(case: Case) -> dict[str, Any]:
 
 @pytest.mark.parametrize("activation", ["linear", "relu", "silu", "gelu", "softplus", "sin"])
 def test_padding_that_overflows_disturbs_nothing(activation: str) -> None:
-    """Batch normalization keeps the samples small whatever the weights; what pads the batch is not normalized.
+    """Batch normalization keeps samples small whatever the weights; what pads the batch is not normalized.
 
     Weights of 1e30 in twelve layers take anything that is not normalized beyond the largest float64.
     """
@@ -105,7 +105,7 @@ def test_equal_units_stay_equal() -> None:
 
 
 def test_all_zero_weights_leave_the_loss_at_ln_k_and_the_weights_at_zero() -> None:
-    """tanh(0) = 0 passes nothing on and no zero weight passes anything back: only the output's bias learns."""
+    """tanh(0) = 0 passes nothing on, no zero weight passes anything back: only the output's bias learns."""
     case = Case((5, 8, 8, 10), "tanh", batch=60, steps=30, optimizer={"name": "sgd", "lr": 0.5})
     inputs, targets, weights, biases, order = case.arrays()
     found = train(inputs, targets, [0 * W for W in weights], [0 * b for b in biases], order, **parts_of(case))

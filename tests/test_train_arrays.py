@@ -29,6 +29,7 @@ def assert_like_twin(case: Case) -> None:
 def test_any_network_trains_as_its_twin(activation: object, data: st.DataObject) -> None:
     case = data.draw(cases(activation))
     twin = case.twin()
+    assume(max(twin["losses"]) < 100 * twin["losses"][0])
     assume(difference(case.twin(nudge=4), twin) <= SETTLED)
     assert difference(case.kernel(), twin) <= 1e-12
 
