@@ -124,14 +124,18 @@ def cases(draw: st.DrawFn, activation: Any, depths: tuple[int, int] = (0, 6), st
 
 
 def quantities(trained: Any) -> dict[str, list[np.ndarray]]:
-    """All that a training returns, of the kernels or of the twin, by name."""
+    """All that a training returns, of the kernels or of the twin, by name; state by the name of its slot."""
     series = (*naive.KINDS, "losses", "gradient_norms")
     if isinstance(trained, dict):
         found = {name: trained[name] for name in series}
-        found |= {"running_mean": [m for m, _ in trained["running"]]}
-        found |= {"running_variance": [v for _, v in trained["running"]]}
+        found["running_mean"] = [mean for mean, _ in trained["running"]]
+        found["running_variance"] = [variance for _, variance in trained["running"]]
+        layers = [slots for kind in naive.KINDS for slots in trained["slots"][kind]]
+        found |= {slot: [slots[slot] for slots in layers] for slot in layers[0]}
     else:
         found = {name: getattr(trained, name) for name in (*series, "running_mean", "running_variance")}
+        for slot, kinds in trained.state.items():
+            found[slot] = [array for kind in naive.KINDS for array in kinds[kind]]
     return {name: [np.asarray(a, float) for a in arrays] for name, arrays in found.items()}
 
 
@@ -143,6 +147,7 @@ def difference(found: Any, expected: Any) -> float:
     """
     largest = 0.0
     a, b = quantities(found), quantities(expected)
+    assert a.keys() == b.keys()
     for name in b:
         assert [x.shape for x in a[name]] == [y.shape for y in b[name]], name
         scale = max((np.abs(y).max() for y in b[name]), default=1.0)

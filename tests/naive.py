@@ -125,7 +125,9 @@ def rmsprop(
     if centered:
         mean = slots["average"] = rho * slots.get("average", zero) + (1 - rho) * g
         square = np.maximum(square - mean**2, 0)
-    move = slots["buffer"] = momentum * slots.get("buffer", zero) + g / (np.sqrt(square) + epsilon)
+    move = momentum * slots.get("buffer", zero) + g / (np.sqrt(square) + epsilon)
+    if momentum:
+        slots["buffer"] = move
     return theta - lr * move
 
 
