@@ -357,6 +357,7 @@ def test_a_table_is_found_beside_its_study_and_its_bytes_count(tmp_path: Path):
         ("grid.first.depth=[2,4]", "first", "depth", (2, 4)),
         ("steps=30", "first", "steps", (30,)),
         ("steps = 30", "second", "steps", (30,)),
+        ("epochs=4", "second", "epochs", (4,)),
         ("grid.first.steps=30", "first", "steps", (30,)),
         ("defaults.steps=30", "first", "steps", (30,)),
         ("defaults.steps=30", "second", "steps", (20, 30)),
