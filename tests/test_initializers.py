@@ -198,9 +198,9 @@ def test_random_walk_takes_the_drift_from_the_logarithm() -> None:
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("gain", [1.0, 1.5])
 def test_lsuv_gives_every_layer_unit_variance(residual: bool, gain: float) -> None:
-    shapes = [(24, 10)] + [(24, 24)] * 5 + [(3, 24)]
+    shapes = [(24, 24)] * 6 + [(3, 24)]
     draws = np.random.default_rng(0)
-    probe = Probe(3.0 * draws.standard_normal((200, 10)), np.tanh, residual)
+    probe = Probe(3.0 * draws.standard_normal((200, 24)), np.tanh, residual)
     parts = initializer["lsuv"], {"gain": gain}, bias["normal"], {"std": 0.3}
     weights, biases = initialize(shapes, *parts, (1, 0), probe)
     a = probe.inputs

@@ -63,6 +63,12 @@ def test_every_beginning_is_stratified(seed: int, size: int) -> None:
     assert np.abs(taken - counts / counts.sum() * size).max() < 3.0
 
 
+def test_a_rare_class_is_tested_too() -> None:
+    table = labelled([0] * 40 + [1] * 38 + [2] * 2)  # 2.0, 1.9 and 0.1 of 4 rows
+    _, test = split(table, generator(1, "split"), 0.05)
+    np.testing.assert_array_equal(np.bincount(table.targets[test]), [2, 1, 1])
+
+
 def test_largest_remainders() -> None:
     table = labelled([0] * 7 + [1] * 6 + [2] * 7)  # quotas of 6 rows: 2.1, 1.8, 2.1
     _, test = split(table, generator(1, "split"), 0.3)
