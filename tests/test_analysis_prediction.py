@@ -37,17 +37,27 @@ def test_prediction_follows_the_depth():
         assert predict("relu", "he_normal", depth=depth, **SQUARE)[0] == pytest.approx(1.0)
 
 
-def test_bias_and_scaling_enter():
-    still, moved = (
-        predict("tanh", "lecun_normal", 64, 10, bias, "standardize")[1]
-        for bias in ("zeros", "normal(std=0.5)")
-    )
-    assert moved < still == pytest.approx(1.0)
-    small, large = (
-        predict("tanh", "lecun_normal", 64, 3, "zeros", f"scale(by={by})")[0] for by in (0.01, 10)
-    )
-    assert large < small == pytest.approx(1.0, abs=1e-3)
-    assert np.isnan(predict("tanh", "lecun_normal", 64, 3, "zeros", "minmax")[0])
+def test_bias_variance_is_the_square_of_its_deviation():
+    # tanh with σb² = 0.05 is critical at σw² = 1.760955 (Schoenholz et al. 2017): χ₁ = 1 however deep.
+    weights, bias = f"normal(std={np.sqrt(1.760955 / 64)})", f"normal(std={np.sqrt(0.05)})"
+    limited, deep = predict("tanh", weights, 64, 100, bias, "standardize")
+    assert deep == pytest.approx(1.0, abs=1e-5)
+    assert limited == pytest.approx(1.0, abs=1e-3)
+    constant = f"constant(value={np.sqrt(0.05)})"
+    assert predict("tanh", weights, 64, 100, constant, "standardize") == (limited, deep)
+
+
+@pytest.mark.parametrize(("scaling", "q"), [("standardize", 1), ("scale(by=2)", 4), ("shift(by=3)", 10)])
+def test_variance_starts_at_the_scaled_inputs(scaling, q):
+    # Two hidden layers, erf, σw² = 1: the factor between them is E φ'² = 4/(π√(1+4q)) at the inputs' variance.
+    predicted, _ = predict("erf", "lecun_normal", 64, 2, "zeros", scaling)
+    assert predicted == pytest.approx(4 / (np.pi * np.sqrt(1 + 4 * q)), rel=1e-9)
+
+
+def test_unscaled_inputs_leave_the_start_open():
+    predicted, deep = predict("erf", "lecun_normal", 64, 2, "zeros", "minmax")
+    assert np.isnan(predicted)
+    assert np.isfinite(deep)
 
 
 def test_no_prediction_where_theory_has_none():
@@ -94,6 +104,8 @@ def test_only_plain_networks_are_compared():
     )
     assert table[["normalizer", "residual"]].to_numpy().tolist() == [["none", False]]
     assert table["networks"].tolist() == [2]
+    dropped = records.runs.query("grid == 'overfitting'")
+    assert compare_with_theory(dropped, records.layers, ["dropout"])["dropout"].unique().tolist() == [0.0]
 
 
 def test_empty_selection_keeps_the_columns():
