@@ -49,7 +49,7 @@ def test_bias_variance_is_the_square_of_its_deviation():
 
 @pytest.mark.parametrize(("scaling", "q"), [("standardize", 1), ("scale(by=2)", 4), ("shift(by=3)", 10)])
 def test_variance_starts_at_the_scaled_inputs(scaling, q):
-    # Two hidden layers, erf, σw² = 1: the factor between them is E φ'² = 4/(π√(1+4q)) at the inputs' variance.
+    # Two hidden layers, erf, σw² = 1: the factor between is E φ'² = 4/(π√(1+4q)) at the inputs' variance.
     predicted, _ = predict("erf", "lecun_normal", 64, 2, "zeros", scaling)
     assert predicted == pytest.approx(4 / (np.pi * np.sqrt(1 + 4 * q)), rel=1e-9)
 
