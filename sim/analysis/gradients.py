@@ -173,7 +173,8 @@ def _hidden(runs: pd.DataFrame, layers: pd.DataFrame, quantity: str, checkpoint:
 def _slopes(hidden: pd.DataFrame, quantity: str, count: int) -> NDArray[np.float64]:
     """Least-squares slope of log10 norm over −layer of each run; NaN below two finite norms."""
     finite = hidden[np.isfinite(hidden[quantity])]
-    row, back, norm = finite["row"].to_numpy(), -finite["layer"].to_numpy(dtype=np.float64), finite[quantity].to_numpy()
+    row, norm = finite["row"].to_numpy(), finite[quantity].to_numpy()
+    back = -finite["layer"].to_numpy(dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         middle = np.bincount(row, back, minlength=count) / np.bincount(row, minlength=count)
         away = back - middle[row]
