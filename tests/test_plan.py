@@ -204,3 +204,22 @@ def test_a_plan_is_made_without_the_heavy_libraries():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_main_study_is_as_large_as_promised_and_no_larger_than_affordable():
+    whole = plan(Study.load(SMOKE.with_name("vanishing.toml")))
+    assert whole.networks >= 5000
+    assert min(run.steps for run in whole.runs) >= 300
+    assert max(run.depth for run in whole.runs) >= 30
+    assert whole.kernels["precision"] == ("float64",)
+    assert len(whole.summary()) >= 5
+    assert all(row.question.endswith("?") for row in whole.summary())
+    assert whole.flops < 2.7e12  # a minute on two cores at 45 GFLOP/s together
+
+
+def test_the_smoke_study_is_small_and_names_every_founding_part():
+    whole = plan(Study.load(SMOKE))
+    assert 24 <= whole.networks <= 100
+    assert whole.flops < 1e9
+    assert {run.clipping.name for run in whole.runs} == {"none", "norm", "value"}
+    assert {(run.residual, run.dropout > 0) for run in whole.runs} >= {(True, True), (False, False)}
