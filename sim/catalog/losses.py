@@ -16,7 +16,7 @@ loss = Family("loss", supplied=5)
 """Arguments the kernels supply: outputs, targets, delta, losses, scratch."""
 
 
-@loss(tasks=("regression", "classification"))
+@loss(tasks=("regression", "classification"), decision=0.5)
 def half_squared_error(outputs: Any, targets: Any, delta: Any, losses: Any, scratch: Any) -> None:
     """Half squared error: ℓ = ½ Σ_k (o_k − t_k)², ∂ℓ/∂o_k = o_k − t_k.
 

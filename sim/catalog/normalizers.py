@@ -1,7 +1,7 @@
 """Normalizers: what is done to a hidden layer's pre-activations before the activation.
 
-Each variant is the forward rule while training; its traits are the rule for evaluation
-(same arguments) and the backward rule.  Arrays, for a layer of U units whose mini-batch
+Each variant is the forward rule while training; its traits are the backward rule and,
+where it differs, the rule for evaluation (same arguments).  Arrays, for a layer of U units whose mini-batch
 of ``count`` samples is padded to B columns (padding is never summed):
 
 ==============  ==============  =====================================================
@@ -32,12 +32,10 @@ def _none_backward(delta, normal, statistics, scale, scale_gradient, shift_gradi
     """∂L/∂h is what came."""
 
 
-def _none(h, normal, statistics, scale, shift, running, momentum, count):  # type: ignore[no-untyped-def]
-    """h is what came."""
-
-
-@normalizer(evaluate=_none, backward=_none_backward, learnable=False)
-def none(h: Any, normal: Any, statistics: Any, scale: Any, shift: Any, running: Any, momentum: Any, count: int) -> None:
+@normalizer(backward=_none_backward, learnable=False)
+def none(
+    h: Any, normal: Any, statistics: Any, scale: Any, shift: Any, running: Any, momentum: Any, count: int
+) -> None:
     """No normalization: the activation sees h = W a + b itself."""
 
 
@@ -96,28 +94,6 @@ def batch(
         running[1, u] += momentum * (squares / degrees - running[1, u])
 
 
-def _layer(h, normal, statistics, scale, shift, running, momentum, count, epsilon):  # type: ignore[no-untyped-def]
-    """The lanes run over the samples: each step adds one unit's value to every sample's sum."""
-    units, batch = h.shape
-    share = 1.0 / real(units, momentum)
-    for b in range(batch):
-        statistics[0, b] = 0.0
-        statistics[1, b] = 0.0
-    for u in range(units):
-        for b in range(batch):
-            statistics[1, b] += h[u, b] * share
-    for u in range(units):
-        for b in range(batch):
-            normal[u, b] = h[u, b] - statistics[1, b]
-            statistics[0, b] += normal[u, b] * normal[u, b] * share
-    for b in range(batch):
-        statistics[0, b] = 1.0 / sqrt(statistics[0, b] + epsilon)
-    for u in range(units):
-        for b in range(batch):
-            normal[u, b] = normal[u, b] * statistics[0, b]
-            h[u, b] = scale[u] * normal[u, b] + shift[u]
-
-
 def _layer_backward(delta, normal, statistics, scale, scale_gradient, shift_gradient, count):  # type: ignore[no-untyped-def]
     """∂L/∂h = (g − mean(g) − ĥ · mean(g ĥ)) / √(var + ε) with g = γ δ, means over the units."""
     units, batch = delta.shape
@@ -137,7 +113,7 @@ def _layer_backward(delta, normal, statistics, scale, scale_gradient, shift_grad
             delta[u, b] = centred * statistics[0, b]
 
 
-@normalizer(name="layer", evaluate=_layer, backward=_layer_backward, learnable=True)
+@normalizer(backward=_layer_backward, learnable=True)
 def layer(
     h: Any,
     normal: Any,
@@ -154,4 +130,22 @@ def layer(
     The same while training and evaluating; the running values stay untouched.
     As PyTorch's ``LayerNorm``.  Source: Ba, Kiros & Hinton 2016.
     """
-    _layer(h, normal, statistics, scale, shift, running, momentum, count, epsilon)
+    # The lanes run over the samples: each step adds one unit's value to every sample's sum.
+    units, batch = h.shape
+    share = 1.0 / real(units, momentum)
+    for b in range(batch):
+        statistics[0, b] = 0.0
+        statistics[1, b] = 0.0
+    for u in range(units):
+        for b in range(batch):
+            statistics[1, b] += h[u, b] * share
+    for u in range(units):
+        for b in range(batch):
+            normal[u, b] = h[u, b] - statistics[1, b]
+            statistics[0, b] += normal[u, b] * normal[u, b] * share
+    for b in range(batch):
+        statistics[0, b] = 1.0 / sqrt(statistics[0, b] + epsilon)
+    for u in range(units):
+        for b in range(batch):
+            normal[u, b] = normal[u, b] * statistics[0, b]
+            h[u, b] = scale[u] * normal[u, b] + shift[u]

@@ -33,9 +33,9 @@ class Matrix(NamedTuple):
     column: int
 
 
-def matrix_type(real: types.Type) -> types.NamedTuple:
+def matrix_type(real: types.Type) -> types.BaseTuple:
     """Numba's type of a :class:`Matrix` of ``real``."""
-    return types.NamedTuple([jit.vector_of(real), types.intp, types.intp, types.intp], Matrix)
+    return jit.struct(Matrix, [jit.vector_of(real), types.intp, types.intp, types.intp])
 
 
 # Bound by `product_kernel`: block sizes, lanes of a vector, and the compiled blocks.

@@ -40,7 +40,9 @@ def _instruction(name: str, count: int) -> Callable[..., Any]:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = arguments[0].type
-        function = builder.module.declare_intrinsic(f"llvm.{name}", [kind], ir.FunctionType(kind, [kind] * count))
+        function = builder.module.declare_intrinsic(
+            f"llvm.{name}", [kind], ir.FunctionType(kind, [kind] * count)
+        )
         return builder.call(function, arguments)
 
     return generate
@@ -224,20 +226,35 @@ _is(mathematics.exp, lambda x: mathematics.exponentials(x)[0])
 _is(mathematics.expm1, lambda x: mathematics.exponentials(x)[1])
 
 
-@_stands_for(mathematics.exponentials)
+def _exponentials_of_sum(x: Any, rest: Any) -> Any:
+    """(eˣ⁺ʳᵉˢᵗ, eˣ⁺ʳᵉˢᵗ - 1) for a |rest| of few units in the last place of x; in kernels only."""
+    raise NotImplementedError
+
+
+@_stands_for(_exponentials_of_sum)
 def _exponentials(c: SimpleNamespace) -> Any:
     low, high, magic, per_ln2 = c.exp_low, c.exp_high, c.exp_magic, c.per_ln2
     upper, lower, coefficients = c.ln2_upper, c.ln2_lower, c.exp
 
-    def implementation(x: Any) -> Any:
+    def implementation(x: Any, rest: Any) -> Any:
         x = select(low > x, low, x)
         x = select(high < x, high, x)
         shifted = fma(x, per_ln2, magic)
         k = shifted - magic
-        r = fma(-k, lower, fma(-k, upper, x))
+        r = fma(-k, lower, fma(-k, upper, x)) + rest
         less = fma(r * r, horner(r, coefficients), r)  # eʳ - 1
         a, b, inverse_b = powers(shifted)
         return fma(less, a, a) * b, fma(less, a, a - inverse_b) * b
+
+    return implementation
+
+
+@_stands_for(mathematics.exponentials)
+def _exponentials_of_one(c: SimpleNamespace) -> Any:
+    nothing = -c.zero  # LLVM drops the addition of -0, but not that of +0
+
+    def implementation(x: Any) -> Any:
+        return _exponentials_of_sum(x, nothing)
 
     return implementation
 
@@ -252,8 +269,7 @@ def _gaussian(c: SimpleNamespace) -> Any:
         square = x * x
         # what rounding took from the square matters as soon as the square is large
         lost = fma(x - upper, x + upper, fma(upper, upper, -square))
-        bell = mathematics.exp(-rate * square)
-        return fma(-rate * lost, bell, bell)
+        return _exponentials_of_sum(-rate * square, -rate * lost)[0]
 
     return implementation
 
@@ -299,26 +315,60 @@ def _log(c: SimpleNamespace) -> Any:
     return implementation
 
 
-@_stands_for(mathematics.erfcx)
-def _erfcx(c: SimpleNamespace) -> Any:
-    one, two, center, coefficients = c.one, c.two, c.erfcx_center, c.erfcx
+def _tail_ratio(x: Any) -> Any:
+    """Φ(-x)/exp(-x²/2) for finite x ≥ 0.99, Mills' ratio over √(2π); in kernels only."""
+    raise NotImplementedError
+
+
+@_stands_for(_tail_ratio)
+def _ratio(c: SimpleNamespace) -> Any:
+    one, center, coefficients = c.one, c.ratio_center, c.ratio
 
     def implementation(x: Any) -> Any:
         inverse = one / (x + center)
-        return horner(fma(-two * center, inverse, one), coefficients) * inverse
+        t = (x - center) * inverse
+        # the polynomial is steep: one Newton step takes the rounding of the quotient away
+        t = fma(fma(-t, x, fma(-t, center, x - center)), inverse, t)
+        return horner(t, coefficients) * inverse
+
+    return implementation
+
+
+@_stands_for(mathematics.normal)
+def _normal(c: SimpleNamespace) -> Any:
+    zero, half, one, upper, lower, coefficients = (
+        c.zero,
+        c.half,
+        c.one,
+        c.normal_upper,
+        c.normal_lower,
+        c.normal,
+    )
+    per_root_tau = c.per_root_tau
+
+    def implementation(x: Any) -> Any:
+        size = _absolute(x)
+        square = x * x
+        bell = mathematics.gaussian(x, half)
+        near = half + fma(x, fma(square, horner(square, coefficients), lower), upper * x)
+        tail = bell * _tail_ratio(size)
+        far = select(x < zero, tail, one - tail)
+        return select(size < one, near, far), per_root_tau * bell
 
     return implementation
 
 
 @_stands_for(mathematics.erf)
 def _erf(c: SimpleNamespace) -> Any:
-    one, edge, upper, lower, coefficients = c.one, c.erf_edge, c.erf_upper, c.erf_lower, c.erf
+    one, two, root_two, edge, last = c.one, c.two, c.root_two, c.erf_edge, c.bell_edge
+    upper, lower, coefficients = c.erf_upper, c.erf_lower, c.erf
 
     def implementation(x: Any) -> Any:
         size = _absolute(x)
         square = x * x
         near = fma(x, fma(square, horner(square, coefficients), lower), upper * x)
-        far = one - mathematics.gaussian(x, one) * mathematics.erfcx(size)
+        ratio = _tail_ratio(root_two * mathematics.minimum(size, last))
+        far = fma(-two * mathematics.gaussian(x, one), ratio, one)
         return select(size < edge, near, _with_sign(far, x))
 
     return implementation

@@ -172,6 +172,28 @@ def splat(typing: Any, scalar: Any) -> Any:
     return vector(scalar), generate
 
 
+@intrinsic
+def widen(typing: Any, value: Any) -> Any:
+    """The same lanes in float64."""
+    wide = Vector(types.float64, value.count)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return args[0] if value == wide else builder.fpext(args[0], _llvm(wide))
+
+    return wide(value), generate
+
+
+def lanes_of(array: Any) -> int:
+    """Lanes of a vector of the array's type, known when the caller is compiled."""
+    raise TypeError("for compiled code only")
+
+
+@overload(lanes_of)
+def _lanes_of(array):  # type: ignore[no-untyped-def]
+    count = lanes(array.dtype)
+    return lambda array: count
+
+
 # --- arithmetic ------------------------------------------------------------------------
 
 
@@ -194,7 +216,7 @@ def _binary(operation: Any, instruction: str) -> None:
         return a(a, b), generate
 
     @overload(operation)
-    def arithmetic(a: Any, b: Any) -> Any:
+    def arithmetic(a, b):  # type: ignore[no-untyped-def]
         if isinstance(a, Vector) and a == b:
             return lambda a, b: apply(a, b)
         return None
@@ -241,7 +263,9 @@ def tile_from(typing: Any, rows: Any, vectors: Any, start: Any, index: Any, stri
         value = ir.Constant(context.get_value_type(tile), ir.Undefined)
         place = args[3]
         for row in range(tile.rows):
-            filled = _broadcast(builder, builder.load(_address(context, builder, start, args[2], place)), vector)
+            filled = _broadcast(
+                builder, builder.load(_address(context, builder, start, args[2], place)), vector
+            )
             for column in range(tile.vectors):
                 value = builder.insert_value(value, filled, row * tile.vectors + column)
             place = builder.add(place, args[4])

@@ -1,0 +1,212 @@
+"""Training from explicit arrays: nothing drawn, nothing hidden, everything returned.
+
+The same kernels as in every study, with inputs, first weights and the order of samples
+given by the caller, so that anyone can check them against another library or by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sim.catalog.registry import Family, Part
+from sim.errors import StudyError
+
+if TYPE_CHECKING:
+    from sim.kernels.fleet import Architecture
+
+Named = str | Mapping[str, Any]
+"""A part by name, or as ``{"name": …, parameter: value}``."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves: lists have an entry a layer, input side first."""
+
+    weights: list[np.ndarray]
+    """(fan_out, fan_in) each."""
+    biases: list[np.ndarray]
+    """(fan_out,) each."""
+    scales: list[np.ndarray]
+    """(units,) of each normalized layer, as are the next three."""
+    shifts: list[np.ndarray]
+    running_mean: list[np.ndarray]
+    running_variance: list[np.ndarray]
+    state: dict[str, dict[str, list[np.ndarray]]]
+    """Optimizer state: slot → "weights", "biases", "scales", "shifts" → an array a layer."""
+    losses: np.ndarray
+    """(steps,) float64: mean loss of each mini-batch before its update; NaN after divergence."""
+    gradient_norms: np.ndarray
+    """(steps,) float64: Euclidean norm of each step's whole gradient, before clipping and decay."""
+
+
+def _part(family: Family, named: Named) -> tuple[Part, dict[str, Any]]:
+    given = {"name": named} if isinstance(named, str) else dict(named)
+    try:
+        part = family[given.pop("name")]
+        return part, part.bind(**given)
+    except KeyError as missing:
+        raise StudyError(f"{family.kind}: {named!r} has no {missing}") from None
+    except (LookupError, ValueError) as wrong:
+        raise StudyError(f"{family.kind}: {wrong}") from None
+
+
+def _check(
+    inputs: np.ndarray, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], order: np.ndarray
+) -> None:
+    """Raise StudyError where shapes do not fit together."""
+    if len(weights) != len(biases) or not weights:
+        raise StudyError(
+            f"weights and biases: {len(weights)} and {len(biases)} layers; one of each a layer is needed"
+        )
+    below = inputs.shape[1]
+    for number, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        if weight.ndim != 2 or weight.shape[1] != below or bias.shape != weight.shape[:1]:
+            raise StudyError(
+                f"weights[{number}]: shape {weight.shape} with biases {bias.shape}; "
+                f"expected (fan_out, {below}) and (fan_out,)"
+            )
+        below = weight.shape[0]
+    if order.ndim != 2 or order.size == 0:
+        raise StudyError(f"order: shape {order.shape}; expected (steps, batch)")
+    if order.min() < 0 or order.max() >= len(inputs):
+        raise StudyError(f"order: rows {order.min()} … {order.max()}; inputs has rows 0 … {len(inputs) - 1}")
+
+
+def _target_rows(targets: np.ndarray, outputs: int, rows: int) -> np.ndarray:
+    """Targets as (rows, outputs): class labels become one-hot rows, or one column for one output."""
+    if len(targets) != rows:
+        raise StudyError(f"targets: {len(targets)} rows; inputs has {rows}")
+    if targets.ndim == 2:
+        if targets.shape[1] != outputs:
+            raise StudyError(f"targets: {targets.shape[1]} columns; the network has {outputs} outputs")
+        return targets
+    if outputs == 1:
+        return targets[:, None]
+    if not np.issubdtype(targets.dtype, np.integer) or targets.min() < 0 or targets.max() >= outputs:
+        raise StudyError(f"targets: class labels must be whole numbers from 0 to {outputs - 1}")
+    return np.eye(outputs)[targets]
+
+
+def train_arrays(
+    inputs: Any,
+    targets: Any,
+    weights: Sequence[Any],
+    biases: Sequence[Any],
+    order: Any,
+    *,
+    activation: Named = "tanh",
+    normalizer: Named = "none",
+    loss: Named = "softmax_cross_entropy",
+    optimizer: Named = "sgd",
+    residual: bool = False,
+    dropout: float = 0.0,
+    dropout_key: int = 0,
+    weight_decay: float = 0.0,
+    clipping: Named = "none",
+    precision: str = "float64",
+) -> Trained:
+    """Train one fully-connected network and return all that came of it.
+
+    ``inputs`` (rows, features); ``targets`` (rows,) class labels or numbers, or (rows, outputs);
+    ``weights`` and ``biases`` a (fan_out, fan_in) and a (fan_out,) array a layer, the last the
+    output layer; ``order`` (steps, batch) row numbers, a mini-batch a step.  Nothing given is
+    changed.  A layer computes a = φ(normalizer(W a + b)), the last W a + b; with ``residual``
+    a hidden layer as wide as the hidden layer before it adds its input.  The loss is the mean
+    over the mini-batch; scales start at 1, shifts and optimizer state at 0.
+
+    Raises StudyError for an unknown part, a parameter that it does not have, shapes that do
+    not fit together or rows that are not there.
+    """
+    from sim.catalog.activations import activation as activations
+    from sim.catalog.clippings import clipping as clippings
+    from sim.catalog.losses import loss as losses
+    from sim.catalog.normalizers import normalizer as normalizers
+    from sim.catalog.optimizers import optimizer as optimizers
+    from sim.kernels import fleet as fleets
+
+    inputs = np.asarray(inputs, np.float64)
+    order = np.ascontiguousarray(order, np.int32)
+    layers = [
+        (np.asarray(w, np.float64), np.asarray(b, np.float64)) for w, b in zip(weights, biases, strict=True)
+    ]
+    _check(inputs, [w for w, _ in layers], [b for _, b in layers], order)
+    part_of = {
+        "activation": _part(activations, activation),
+        "normalizer": _part(normalizers, normalizer),
+        "loss": _part(losses, loss),
+    }
+    rule, settings = _part(optimizers, optimizer)
+    clip, limits = _part(clippings, clipping)
+    norm_limit, value_limit = clip.function(**limits)
+    widths = [inputs.shape[1], *(len(b) for _, b in layers)]
+    architecture = fleets.Architecture.of(
+        widths,
+        order.shape[1],
+        rule,
+        settings,
+        residual=residual,
+        precision=precision,
+        **{kind: part for kind, (part, _) in part_of.items()},
+    )
+    member = fleets.Member(
+        optimizer=settings,
+        activation=part_of["activation"][1],
+        normalizer=part_of["normalizer"][1],
+        dropout=dropout,
+        weight_decay=weight_decay,
+        clip_norm=norm_limit,
+        clip_value=value_limit,
+        key=dropout_key,
+    )
+    fleet = fleets.assemble(architecture, [member])
+    for layer, (w, b) in zip(architecture.layout.layers, layers, strict=True):
+        fleets.weights(fleet.theta[0], layer)[:] = w
+        fleets.biases(fleet.theta[0], layer)[:] = b
+    data = fleets.Data(
+        features=fleets.padded_rows(inputs[None], precision),
+        targets=np.ascontiguousarray(
+            _target_rows(np.asarray(targets), widths[-1], len(inputs))[None], precision
+        ),
+        order=order[None],
+        sequence=np.arange(len(inputs), dtype=np.int32),
+        training=len(inputs),
+        evaluated=np.zeros(2, np.int64),
+    )
+    notes = fleets.notes_for(architecture, 1, 0, layers=False, steps=len(order))
+    course = fleets.Course(len(order), np.empty(0, np.int64))
+    fleets.train(architecture, fleet, data, course, notes)
+    return _trained(architecture, fleet, notes)
+
+
+def _by_kind(architecture: Architecture, theta: np.ndarray) -> dict[str, list[np.ndarray]]:
+    """A flat vector of parameters as lists of arrays."""
+    from sim.kernels import fleet as fleets
+
+    layers = architecture.layout.layers
+    normalized = layers[:-1] if architecture.normalizer.learnable else []
+    return {
+        "weights": [fleets.weights(theta, layer) for layer in layers],
+        "biases": [fleets.biases(theta, layer) for layer in layers],
+        "scales": [theta[layer.scale : layer.scale + layer.fan_out] for layer in normalized],
+        "shifts": [theta[layer.shift : layer.shift + layer.fan_out] for layer in normalized],
+    }
+
+
+def _trained(architecture: Architecture, fleet: Any, notes: Any) -> Trained:
+    layers = architecture.layout.layers[:-1] if architecture.normalizer.learnable else []
+    running = [fleet.running[0, layer.running :][: 2 * layer.fan_out].reshape(2, -1) for layer in layers]
+    return Trained(
+        **_by_kind(architecture, fleet.theta[0]),
+        running_mean=[mean for mean, _ in running],
+        running_variance=[variance for _, variance in running],
+        state={
+            slot: _by_kind(architecture, fleet.state[0, number])
+            for number, slot in enumerate(architecture.slots)
+        },
+        losses=notes.losses[0],
+        gradient_norms=notes.norms[0],
+    )

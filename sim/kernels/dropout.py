@@ -1,0 +1,53 @@
+"""Dropout masks inside the kernel: a pure function of key and counter, no state.
+
+Drawing a mask for every hidden unit, sample and step outside the kernels would cost more
+memory than the network.  The generator is Widynski's *squares* (2020): four rounds of
+squaring and swapping halves; equal keys and counters give equal masks on every machine.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.catalog.sums import real
+from sim.kernels import jit
+
+HALF = np.uint64(32)
+SCALE = 4294967296.0
+"""2³², the number of values a draw can take."""
+
+
+@jit.inlined
+def squares(counter, key):  # type: ignore[no-untyped-def]
+    """A 32-bit random number for a 64-bit counter and a 64-bit key of irregular digits."""
+    y = counter * key
+    z = y + key
+    x = y * y + y
+    x = (x >> HALF) | (x << HALF)
+    x = x * x + z
+    x = (x >> HALF) | (x << HALF)
+    x = x * x + y
+    x = (x >> HALF) | (x << HALF)
+    return (x * x + z) >> HALF
+
+
+@jit.inlined
+def counter_of(step, layer):  # type: ignore[no-untyped-def]
+    """The first counter of a layer's mask in a step: 2³² activations, 2⁸ layers, 2²⁴ steps apart."""
+    return (np.uint64(step) << np.uint64(40)) + (np.uint64(layer) << HALF)
+
+
+@jit.inlined
+def drop(post, slope, rate, counter, key):  # type: ignore[no-untyped-def]
+    """Inverted dropout: each activation is kept with probability 1 − rate and divided by it, or becomes 0.
+
+    The slope gets the same factor: it is the slope of what the next layer sees.
+    Source: Srivastava et al. 2014.
+    """
+    threshold = np.uint64(rate * SCALE)
+    one = real(1, rate)
+    kept = one / (one - rate)
+    for i in range(post.size):
+        factor = kept if squares(counter + np.uint64(i), key) >= threshold else one - one
+        post[i] *= factor
+        slope[i] *= factor

@@ -1,0 +1,191 @@
+"""From named parts and lists of arrays to the flat arrays of the training loop, and back.
+
+The one door to the kernels: whoever trains, from a study or from explicit arrays, says
+what a network is (:class:`Architecture`), what each network's numbers are
+(:class:`Member`), and gets a :class:`Crew` that trains them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+
+from sim.catalog.registry import Part
+from sim.kernels import jit
+from sim.kernels.layout import Layer, Layout, aligned_zeros, layout
+from sim.kernels.matmul import product_kernel, transpose_kernel
+from sim.kernels.measure import Column
+from sim.kernels.network import Tools
+from sim.kernels.parts import Parts, compiled, encoded
+from sim.kernels.simd import lanes
+from sim.kernels.train import CONSTANTS, CURVE, Course, Data, Fleet, Notes, Numbers, Room, train_kernel
+
+SATURATED_SHARE = 0.05
+"""A slope of at most this share of the activation's largest counts as saturated."""
+RUNNING_MOMENTUM = 0.1
+"""Weight of the newest mini-batch in running statistics, PyTorch's default."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a network is: its shape, its parts, its precision."""
+
+    widths: tuple[int, ...]
+    """Inputs, hidden layers …, outputs."""
+    batch: int
+    activation: Part
+    normalizer: Part
+    loss: Part
+    optimizer: Part
+    slots: tuple[str, ...]
+    """State slots of the optimizer's rule."""
+    rule: Any
+    residual: bool
+    precision: str
+
+    @classmethod
+    def of(
+        cls, widths: Sequence[int], batch: int, optimizer: Part, settings: Mapping[str, Any], **given: Any
+    ) -> Any:
+        """An architecture; the optimizer's ``settings`` choose its rule."""
+        rule = optimizer.rule(settings)
+        return cls(tuple(widths), batch, optimizer=optimizer, rule=rule, slots=rule.slots, **given)
+
+    @property
+    def real(self) -> Any:
+        """Numba's type of a number."""
+        return jit.REAL[self.precision]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy's type of a number."""
+        return np.dtype(self.precision)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where everything lives."""
+        return layout(
+            self.widths, self.batch, self.real, normalized=self.normalizer.learnable, residual=self.residual
+        )
+
+    @cached_property
+    def kernels(self) -> tuple[Any, Parts, Tools]:
+        """The training loop, the parts and the tools, compiled."""
+        real = self.real
+        parts = compiled(self.activation, self.normalizer, self.loss, self.optimizer, self.rule, real)
+        return train_kernel(real), parts, Tools(product_kernel(real), transpose_kernel(real))
+
+
+@dataclass(frozen=True)
+class Member:
+    """The numbers of one network."""
+
+    optimizer: Mapping[str, Any]
+    activation: Mapping[str, Any] = field(default_factory=dict)
+    normalizer: Mapping[str, Any] = field(default_factory=dict)
+    dropout: float = 0.0
+    weight_decay: float = 0.0
+    clip_norm: float = math.inf
+    clip_value: float = math.inf
+    diverged_above: float = math.inf
+    seed: int = 0
+    """Which table of the data."""
+    key: int = 0
+    """Key of the dropout masks."""
+
+
+@cache
+def _largest_slope(part: Part) -> float:
+    return float(part.largest_slope)
+
+
+def _numbers(architecture: Architecture, member: Member) -> Numbers:
+    return Numbers(
+        dropout=member.dropout,
+        weight_decay=member.weight_decay,
+        clip_norm=member.clip_norm,
+        clip_value=member.clip_value,
+        diverged_above=member.diverged_above,
+        saturated=SATURATED_SHARE * _largest_slope(architecture.activation),
+        running_momentum=RUNNING_MOMENTUM,
+        decision=architecture.loss.traits.get("decision", 0.0),
+    )
+
+
+def _rows(rows: Sequence[Any], dtype: Any) -> np.ndarray:
+    """A C-contiguous matrix; at least one column, since Numba reads none of an empty one anyway."""
+    matrix = np.array(rows, dtype).reshape(len(rows), -1)
+    return matrix if matrix.shape[1] else np.zeros((len(rows), 1), dtype)
+
+
+def assemble(architecture: Architecture, members: Sequence[Member]) -> Fleet:
+    """A fleet whose parameters are still zero, scales and running variances one."""
+    count, plan, dtype = len(members), architecture.layout, architecture.dtype
+    fleet = Fleet(
+        theta=np.zeros((count, plan.parameters), dtype),
+        state=np.zeros((count, len(architecture.slots), plan.parameters), dtype),
+        running=np.zeros((count, plan.running), dtype),
+        seed=np.array([m.seed for m in members], np.int64),
+        optimizer=_rows([encoded(architecture.optimizer, m.optimizer) for m in members], np.float64),
+        activation=_rows([encoded(architecture.activation, m.activation) for m in members], dtype),
+        normalizer=_rows([encoded(architecture.normalizer, m.normalizer) for m in members], dtype),
+        numbers=_rows([_numbers(architecture, m) for m in members], np.float64),
+        key=np.array([m.key for m in members], np.uint64),
+    )
+    if architecture.normalizer.learnable:
+        for layer in plan.layers[:-1]:
+            fleet.theta[:, layer.scale : layer.scale + layer.fan_out] = 1.0
+            fleet.running[:, layer.running + layer.fan_out : layer.running + 2 * layer.fan_out] = 1.0
+    return fleet
+
+
+def weights(theta: np.ndarray, layer: Layer) -> np.ndarray:
+    """The view W (fan_out, fan_in) of a layer into a flat vector of parameters."""
+    size = layer.fan_out * layer.fan_in
+    return theta[layer.weight : layer.weight + size].reshape(layer.fan_out, layer.fan_in)
+
+
+def biases(theta: np.ndarray, layer: Layer) -> np.ndarray:
+    """The view b (fan_out,) of a layer into a flat vector of parameters."""
+    return theta[layer.bias : layer.bias + layer.fan_out]
+
+
+def padded_rows(rows: np.ndarray, precision: str) -> np.ndarray:
+    """(…, rows, features) with features padded by zeros to whole vectors, in the given precision."""
+    step = lanes(jit.REAL[precision])
+    width = -(-rows.shape[-1] // step) * step
+    padded = np.zeros((*rows.shape[:-1], width), precision)
+    padded[..., : rows.shape[-1]] = rows
+    return padded
+
+
+def notes_for(
+    architecture: Architecture, members: int, checkpoints: int, *, layers: bool, steps: int = 0
+) -> Notes:
+    """Empty notes: every checkpoint; the layers if wanted; every step's loss and gradient norm if ``steps``."""
+    measured = len(architecture.widths) - 1 if layers else 0
+    return Notes(
+        losses=np.full((members, steps), np.nan),
+        norms=np.full((members, steps), np.nan),
+        curves=np.full((members, max(checkpoints, 1), len(CURVE)), np.nan),
+        layers=np.full((members, max(checkpoints, 1), measured, len(Column)), np.nan),
+        recorded=np.zeros(members, np.int64),
+        diverged=np.full(members, -1, np.int64),
+    )
+
+
+def train(architecture: Architecture, fleet: Fleet, data: Data, course: Course, notes: Notes) -> None:
+    """Train the whole fleet in place, in the calling thread, without holding Python's lock."""
+    loop, parts, tools = architecture.kernels
+    plan, real = architecture.layout, architecture.real
+    room = Room(
+        aligned_zeros(plan.work, real),
+        aligned_zeros(plan.parameters, real),
+        np.zeros(CONSTANTS, architecture.dtype),
+    )
+    loop(plan.space, fleet, data, course, notes, room, *parts, *tools)

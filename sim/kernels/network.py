@@ -1,0 +1,284 @@
+"""One network on one mini-batch: gather, forward, loss, backward.
+
+Bare functions, compiled into the training loop.  ``theta``, ``gradient``, ``running`` and
+``work`` are flat vectors; ``space`` and ``layer`` say what lives where (`layout.py`);
+``parts`` are the catalog's kernels as first-class functions, ``tools`` the product and
+the transpose; ``settings`` are the numbers of this network.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from numba import types
+from numba.np.unsafe.ndarray import to_fixed_tuple
+
+from sim.kernels import jit
+from sim.kernels.dropout import counter_of, drop
+from sim.kernels.layout import LAYER_FIELDS, Layer
+from sim.kernels.matmul import Matrix, matrix_type
+from sim.kernels.measure import describe_activations
+from sim.kernels.simd import horizontal_sum, lanes_of, load
+
+
+class Tools(NamedTuple):
+    """The kernels every network needs."""
+
+    product: Any
+    transpose: Any
+
+
+class Settings(NamedTuple):
+    """The numbers of one network that its parts need, in the network's precision."""
+
+    activation: Any
+    """Parameters of the activation."""
+    normalizer: Any
+    """Parameters of the normalizer."""
+    momentum: Any
+    """Weight of the newest mini-batch in running statistics."""
+    dropout: Any
+    """Share of hidden activations dropped."""
+    saturated: Any
+    """A slope at most this large counts as saturated."""
+    key: Any
+    """Key of the dropout masks, uint64."""
+
+
+def tools_signatures(real: types.Type) -> Tools:
+    """The signature of each tool in the given precision."""
+    matrix, index = matrix_type(real), types.intp
+    return Tools(
+        product=types.void(matrix, matrix, matrix, matrix, index, index, index),
+        transpose=types.void(matrix, matrix, index, index),
+    )
+
+
+@jit.inlined
+def layer_at(space, number):  # type: ignore[no-untyped-def]
+    """Row ``number`` of the table."""
+    return Layer(*to_fixed_tuple(space.table[number], LAYER_FIELDS))
+
+
+@jit.inlined
+def matrix(work, begin, rows, columns):  # type: ignore[no-untyped-def]
+    """A (rows, columns) view of a flat vector."""
+    return work[begin : begin + rows * columns].reshape(rows, columns)
+
+
+# --- samples -------------------------------------------------------------------------------
+
+
+@jit.inlined
+def gather(space, work, features, targets, samples, tools):  # type: ignore[no-untyped-def]
+    """Bring the rows numbered ``samples`` into ``work``: as rows, as (features, columns), targets likewise.
+
+    Columns beyond the samples become zero: what a previous mini-batch left there would
+    still be finite, but equal studies shall have equal bytes.
+    """
+    first = layer_at(space, 0)
+    wide = features.shape[1]
+    for b in range(samples.size):
+        row, sample = first.rows + b * first.rows_stride, samples[b]
+        for i in range(wide):
+            work[row + i] = features[sample, i]
+    for b in range(samples.size, space.columns):
+        row = first.rows + b * first.rows_stride
+        for i in range(wide):
+            work[row + i] = 0.0
+    tools.transpose(
+        Matrix(work, first.rows, first.rows_stride, 1),
+        Matrix(work, first.input, space.columns, 1),
+        space.columns,
+        first.fan_in,
+    )
+    for k in range(targets.shape[1]):
+        place = space.targets + k * space.columns
+        for b in range(samples.size):
+            work[place + b] = targets[samples[b], k]
+
+
+# --- forward ---------------------------------------------------------------------------------
+
+
+@jit.inlined
+def affine(space, layer, theta, work, tools):  # type: ignore[no-untyped-def]
+    """h = W a + b, for every column."""
+    tools.product(
+        Matrix(theta, layer.weight, layer.fan_in, 1),
+        Matrix(work, layer.input, space.columns, 1),
+        Matrix(work, layer.pre, space.columns, 1),
+        Matrix(theta, layer.bias, 1, 0),
+        layer.fan_out,
+        layer.fan_in,
+        space.columns,
+    )
+
+
+@jit.inlined
+def normalize(space, layer, theta, running, work, count, settings, rule):  # type: ignore[no-untyped-def]
+    """h ← scale · ĥ + shift by the given rule."""
+    rule(
+        matrix(work, layer.pre, layer.fan_out, space.columns),
+        matrix(work, layer.normal, layer.fan_out, space.columns),
+        matrix(work, layer.statistics, 3, max(layer.fan_out, space.columns)),
+        theta[layer.scale : layer.scale + layer.fan_out],
+        theta[layer.shift : layer.shift + layer.fan_out],
+        matrix(running, layer.running, 2, layer.fan_out),
+        settings.momentum,
+        count,
+        settings.normalizer,
+    )
+
+
+@jit.inlined
+def activate(space, layer, work, settings, parts):  # type: ignore[no-untyped-def]
+    """post = φ(h); pre becomes the slope."""
+    size = layer.fan_out * space.columns
+    parts.activate(
+        work[layer.pre : layer.pre + size], work[layer.post : layer.post + size], settings.activation
+    )
+
+
+@jit.inlined
+def skip(space, layer, work):  # type: ignore[no-untyped-def]
+    """Residual connection: the layer's output plus its input."""
+    for i in range(layer.fan_out * space.columns):
+        work[layer.post + i] += work[layer.input + i]
+
+
+@jit.inlined
+def forward(space, theta, running, work, count, step, settings, parts, tools, notes):  # type: ignore[no-untyped-def]
+    """Training pass: outputs in the last layer's ``pre``, all that the backward pass needs kept.
+
+    Activations are described in ``notes``, a row a layer, where it has rows.
+    """
+    last = space.table.shape[0] - 1
+    for number in range(last):
+        layer = layer_at(space, number)
+        affine(space, layer, theta, work, tools)
+        normalize(space, layer, theta, running, work, count, settings, parts.normalize)
+        activate(space, layer, work, settings, parts)
+        size = layer.fan_out * space.columns
+        post, slope = work[layer.post : layer.post + size], work[layer.pre : layer.pre + size]
+        if notes.shape[0] > 0:
+            describe_activations(
+                post, slope, layer.fan_out, space.columns, count, settings.saturated, notes[number]
+            )
+        if settings.dropout > 0:
+            drop(post, slope, settings.dropout, counter_of(step, number), settings.key)
+        if layer.skip:
+            skip(space, layer, work)
+        above = layer_at(space, number + 1)
+        tools.transpose(
+            Matrix(work, layer.post, space.columns, 1),
+            Matrix(work, above.rows, above.rows_stride, 1),
+            layer.fan_out,
+            space.columns,
+        )
+    affine(space, layer_at(space, last), theta, work, tools)
+
+
+@jit.inlined
+def evaluate(space, theta, running, work, count, settings, parts, tools):  # type: ignore[no-untyped-def]
+    """Evaluation pass: running statistics, nothing dropped, nothing kept."""
+    last = space.table.shape[0] - 1
+    for number in range(last):
+        layer = layer_at(space, number)
+        affine(space, layer, theta, work, tools)
+        normalize(space, layer, theta, running, work, count, settings, parts.normalize_evaluate)
+        activate(space, layer, work, settings, parts)
+        if layer.skip:
+            skip(space, layer, work)
+    affine(space, layer_at(space, last), theta, work, tools)
+
+
+@jit.inlined
+def loss(space, work, count, parts):  # type: ignore[no-untyped-def]
+    """Mean loss of the first ``count`` columns; the last layer's δ is filled."""
+    top = layer_at(space, space.table.shape[0] - 1)
+    return parts.loss(
+        matrix(work, top.pre, top.fan_out, space.columns),
+        matrix(work, space.targets, top.fan_out, space.columns),
+        matrix(work, top.delta, top.fan_out, space.columns),
+        matrix(work, space.scratch, 3, space.columns),
+        count,
+    )
+
+
+# --- backward ----------------------------------------------------------------------------------
+
+
+@jit.inlined
+def row_sums(source, begin, rows, columns, target, place):  # type: ignore[no-untyped-def]
+    """target[place + r] = Σ_c source[r, c]; ``columns`` are whole vectors."""
+    step = lanes_of(source)
+    for r in range(rows):
+        start = begin + r * columns
+        partial = load(source, start)
+        for c in range(step, columns, step):
+            partial = partial + load(source, start + c)
+        target[place + r] = horizontal_sum(partial)
+
+
+@jit.inlined
+def parameter_gradient(space, layer, work, gradient, count, tools):  # type: ignore[no-untyped-def]
+    """∂L/∂W = δ aᵀ and ∂L/∂b = Σ_b δ_b."""
+    tools.product(
+        Matrix(work, layer.delta, space.columns, 1),
+        Matrix(work, layer.rows, layer.rows_stride, 1),
+        Matrix(gradient, layer.weight, layer.fan_in, 1),
+        Matrix(work, space.zeros, 0, 0),
+        layer.fan_out,
+        count,
+        layer.fan_in,
+    )
+    row_sums(work, layer.delta, layer.fan_out, space.columns, gradient, layer.bias)
+
+
+@jit.inlined
+def input_gradient(space, layer, theta, work, target, tools):  # type: ignore[no-untyped-def]
+    """∂L/∂a = Wᵀ δ, written to ``target``."""
+    tools.product(
+        Matrix(theta, layer.weight, 1, layer.fan_in),
+        Matrix(work, layer.delta, space.columns, 1),
+        Matrix(work, target, space.columns, 1),
+        Matrix(work, space.zeros, 0, 0),
+        layer.fan_in,
+        layer.fan_out,
+        space.columns,
+    )
+
+
+@jit.inlined
+def through_activation(space, layer, theta, gradient, work, carried, count, parts):  # type: ignore[no-untyped-def]
+    """δ = ∂L/∂h of a hidden layer from ∂L/∂(its output): slope, then the normalizer backward."""
+    for i in range(layer.fan_out * space.columns):
+        work[layer.pre + i] *= work[carried + i]
+    parts.normalize_backward(
+        matrix(work, layer.pre, layer.fan_out, space.columns),
+        matrix(work, layer.normal, layer.fan_out, space.columns),
+        matrix(work, layer.statistics, 3, max(layer.fan_out, space.columns)),
+        theta[layer.scale : layer.scale + layer.fan_out],
+        gradient[layer.scale : layer.scale + layer.fan_out],
+        gradient[layer.shift : layer.shift + layer.fan_out],
+        count,
+    )
+
+
+@jit.inlined
+def backward(space, theta, gradient, work, count, parts, tools):  # type: ignore[no-untyped-def]
+    """Gradient of the mean loss, from the last layer's δ down; every layer's δ stays in ``work``."""
+    last = space.table.shape[0] - 1
+    carried, free = space.carry, space.carry + space.width * space.columns
+    for number in range(last, 0, -1):
+        layer = layer_at(space, number)
+        parameter_gradient(space, layer, work, gradient, count, tools)
+        input_gradient(space, layer, theta, work, free, tools)
+        if layer.skip:
+            for i in range(layer.fan_in * space.columns):
+                work[free + i] += work[carried + i]
+        carried, free = free, carried
+        below = layer_at(space, number - 1)
+        through_activation(space, below, theta, gradient, work, carried, count, parts)
+    parameter_gradient(space, layer_at(space, 0), work, gradient, count, tools)

@@ -1,0 +1,226 @@
+"""From catalog to machine: each part becomes one small kernel with one signature.
+
+All activations have the same signature, so have all losses, normalizers and optimizers:
+the training loop takes them as first-class functions and is itself compiled once a
+precision.  The cost of compiling is a sum over the parts a study names, not a product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+from numba.np.unsafe.ndarray import to_fixed_tuple
+
+import sim.kernels.scalar
+import sim.kernels.sums  # noqa: F401  (registers the compiled sums)
+from sim.catalog.registry import Part
+from sim.kernels import jit
+
+# Bound when a template is specialised: the part's function and the number of its parameters.
+function: Any = None
+COUNT = 0
+
+
+class Parts(NamedTuple):
+    """The compiled parts of one kind of network, as the training loop takes them."""
+
+    activate: Any
+    normalize: Any
+    normalize_evaluate: Any
+    normalize_backward: Any
+    loss: Any
+    constants: Any
+    update: Any
+
+
+# --- templates ---------------------------------------------------------------------------
+
+
+def _activate(h, a, parameters):  # type: ignore[no-untyped-def]
+    """a = φ(h), and h is replaced by the slope φ'(h), which is all that back-propagation needs."""
+    settings = to_fixed_tuple(parameters, COUNT)
+    for i in range(h.size):
+        a[i], h[i] = function(h[i], *settings)
+
+
+def _normalize(h, normal, statistics, scale, shift, running, momentum, count, parameters):  # type: ignore[no-untyped-def]
+    function(
+        h, normal, statistics, scale, shift, running, momentum, count, *to_fixed_tuple(parameters, COUNT)
+    )
+
+
+def _normalize_backward(delta, normal, statistics, scale, scale_gradient, shift_gradient, count):  # type: ignore[no-untyped-def]
+    function(delta, normal, statistics, scale, scale_gradient, shift_gradient, count)
+
+
+def _loss(outputs, targets, delta, scratch, count):  # type: ignore[no-untyped-def]
+    """Mean loss of the first ``count`` samples; delta = ∂(mean loss)/∂outputs, zero in the padding."""
+    losses = scratch[0]
+    for b in range(losses.size):
+        losses[b] = REAL(0.0)
+    function(outputs, targets, delta, losses, scratch[1:])
+    share = 1.0 / types.float64(count)
+    narrow = REAL(share)
+    for k in range(delta.shape[0]):
+        for b in range(count):
+            delta[k, b] *= narrow
+        for b in range(count, delta.shape[1]):
+            delta[k, b] = REAL(0.0)
+    mean = 0.0
+    for b in range(count):
+        mean += types.float64(losses[b])
+    return mean * share
+
+
+REAL: Any = types.float64
+
+
+def _constants(step, settings, constants):  # type: ignore[no-untyped-def]
+    """Fill the numbers that stay the same over one step."""
+    values = function(step, *to_fixed_tuple(settings, COUNT))
+    for i in range(len(values)):
+        constants[i] = values[i]
+
+
+def _read_none(state, i):  # type: ignore[no-untyped-def]
+    return ()
+
+
+def _read(state, i):  # type: ignore[no-untyped-def]
+    """The first LAST + 1 state slots of parameter i."""
+    return (*fewer(state, i), state[LAST, i])
+
+
+def _write_none(state, i, values):  # type: ignore[no-untyped-def]
+    pass
+
+
+def _write(state, i, values):  # type: ignore[no-untyped-def]
+    """values[0] belongs to θ, values[1 + s] to slot s."""
+    fewer(state, i, values)
+    state[LAST, i] = values[LAST + 1]
+
+
+LAST = 0
+fewer: Any = None
+read: Any = None
+write: Any = None
+
+
+def _update(theta, gradient, state, constants):  # type: ignore[no-untyped-def]
+    """One step of an elementwise rule over the whole vector of parameters."""
+    settings = to_fixed_tuple(constants, COUNT)
+    for i in range(theta.size):
+        values = function(theta[i], gradient[i], *read(state, i), *settings)
+        theta[i] = values[0]
+        write(state, i, values)
+
+
+# --- signatures ----------------------------------------------------------------------------
+
+
+@cache
+def signatures(real: types.Type) -> Parts:
+    """The signature of each part in the given precision."""
+    vector, matrix, wide = jit.vector_of(real), jit.matrix_of(real), jit.vector_of(types.float64)
+    normalize = types.void(matrix, matrix, matrix, vector, vector, matrix, real, types.intp, vector)
+    return Parts(
+        activate=types.void(vector, vector, vector),
+        normalize=normalize,
+        normalize_evaluate=normalize,
+        normalize_backward=types.void(matrix, matrix, matrix, vector, vector, vector, types.intp),
+        loss=types.float64(matrix, matrix, matrix, matrix, types.intp),
+        constants=types.void(types.float64, wide, vector),
+        update=types.void(vector, vector, matrix, vector),
+    )
+
+
+# --- compiling -----------------------------------------------------------------------------
+
+
+def _compile(
+    field: str, template: Any, part: Part, name: str, rule: Any, real: types.Type, **known: Any
+) -> Any:
+    typed = jit.inlined(jit.retyped(rule, real))
+    kernel = jit.specialised(template, f"{part.kind}_{part.name}_{name}_{real}", function=typed, **known)
+    return jit.kernel(kernel, getattr(signatures(real), field))
+
+
+@cache
+def activation_kernel(part: Part, real: types.Type) -> Any:
+    """The compiled activation, value and slope at once."""
+    return _compile("activate", _activate, part, "activate", part.function, real, COUNT=len(part.parameters))
+
+
+@cache
+def normalizer_kernels(part: Part, real: types.Type) -> tuple[Any, Any, Any]:
+    """The compiled normalizer: while training, for evaluation, backward."""
+    count = len(part.parameters)
+    train = _compile("normalize", _normalize, part, "train", part.function, real, COUNT=count)
+    evaluate = train
+    if "evaluate" in part.traits:
+        evaluate = _compile("normalize", _normalize, part, "evaluate", part.evaluate, real, COUNT=count)
+    return (
+        train,
+        evaluate,
+        _compile("normalize_backward", _normalize_backward, part, "backward", part.backward, real),
+    )
+
+
+@cache
+def loss_kernel(part: Part, real: types.Type) -> Any:
+    """The compiled loss with its slope."""
+    return _compile("loss", _loss, part, "mean", part.function, real, REAL=real)
+
+
+@cache
+def _slots(count: int) -> tuple[Any, Any]:
+    """Functions that read and write the first ``count`` state slots of one parameter."""
+    if count == 0:
+        return jit.inlined(_read_none), jit.inlined(_write_none)
+    fewer_read, fewer_write = _slots(count - 1)
+    known = {"LAST": count - 1}
+    return (
+        jit.inlined(jit.specialised(_read, f"read_{count}", fewer=fewer_read, **known)),
+        jit.inlined(jit.specialised(_write, f"write_{count}", fewer=fewer_write, **known)),
+    )
+
+
+@cache
+def _constants_kernel(part: Part, real: types.Type) -> Any:
+    typed = jit.inlined(part.function)
+    kernel = jit.specialised(
+        _constants, f"optimizer_{part.name}_constants_{real}", function=typed, COUNT=len(part.parameters)
+    )
+    return jit.kernel(kernel, signatures(real).constants)
+
+
+@cache
+def _update_kernel(part: Part, rule: Any, real: types.Type) -> Any:
+    reader, writer = _slots(len(rule.slots))
+    count = rule.update.__code__.co_argcount - 2 - len(rule.slots)
+    name = rule.update.__name__.strip("_")
+    return _compile("update", _update, part, name, rule.update, real, COUNT=count, read=reader, write=writer)
+
+
+def compiled(
+    activation: Part, normalizer: Part, loss: Part, optimizer: Part, rule: Any, real: types.Type
+) -> Parts:
+    """All parts of one kind of network; ``rule`` is the optimizer's, which its settings may choose."""
+    return Parts(
+        activation_kernel(activation, real),
+        *normalizer_kernels(normalizer, real),
+        loss_kernel(loss, real),
+        _constants_kernel(optimizer, real),
+        _update_kernel(optimizer, rule, real),
+    )
+
+
+def encoded(part: Part, settings: Mapping[str, Any]) -> np.ndarray:
+    """A part's parameters as float64 numbers; a word among ``choices`` is its position."""
+    choices = part.traits.get("choices", {})
+    return np.array([choices[k].index(v) if k in choices else v for k, v in settings.items()], np.float64)

@@ -1,0 +1,102 @@
+"""Compiled sums over a row: a vector of partial sums, added up pairwise at the end.
+
+The order of additions depends on the number of lanes and on nothing else, so the same
+CPU kind gives the same bytes every time.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from numba.extending import overload
+
+from sim.catalog.sums import dot, real, total
+from sim.kernels import jit
+from sim.kernels.simd import fma, horizontal_sum, lanes_of, load, load_first, splat, widen
+
+
+@overload(real)
+def _real(number, like):  # type: ignore[no-untyped-def]
+    kind = like
+    return lambda number, like: kind(number)
+
+
+@overload(total)
+def _total(row):  # type: ignore[no-untyped-def]
+    kind = row.dtype
+
+    def sum_of(row):  # type: ignore[no-untyped-def]
+        step = lanes_of(row)
+        partial = splat(kind(0))
+        whole = row.size - row.size % step
+        for i in range(0, whole, step):
+            partial = partial + load(row, i)
+        if whole < row.size:
+            partial = partial + load_first(row, whole, row.size - whole)
+        return horizontal_sum(partial)
+
+    return sum_of
+
+
+@overload(dot)
+def _dot(left, right):  # type: ignore[no-untyped-def]
+    kind = left.dtype
+
+    def sum_of(left, right):  # type: ignore[no-untyped-def]
+        step = lanes_of(left)
+        partial = splat(kind(0))
+        whole = left.size - left.size % step
+        for i in range(0, whole, step):
+            partial = fma(load(left, i), load(right, i), partial)
+        if whole < left.size:
+            rest = left.size - whole
+            partial = fma(load_first(left, whole, rest), load_first(right, whole, rest), partial)
+        return horizontal_sum(partial)
+
+    return sum_of
+
+
+@jit.inlined
+def square_sum(row):  # type: ignore[no-untyped-def]
+    """Σ row[i]² accumulated in float64, whatever the precision of the row."""
+    step = lanes_of(row)
+    partial = widen(load_first(row, 0, 0))
+    whole = row.size - row.size % step
+    for i in range(0, whole, step):
+        value = widen(load(row, i))
+        partial = fma(value, value, partial)
+    if whole < row.size:
+        value = widen(load_first(row, whole, row.size - whole))
+        partial = fma(value, value, partial)
+    return horizontal_sum(partial)
+
+
+SMALLEST, LARGEST = 1e-290, 1e290
+"""Sums of squares outside lose digits to under- or overflow."""
+
+
+@jit.inlined
+def log10_norm(row):  # type: ignore[no-untyped-def]
+    """log10 of the Euclidean norm: −inf for all zeros, NaN or inf where an element is.
+
+    Squares below 1e-308 would vanish although the norm does not: such a row is first
+    divided by its largest element.
+    """
+    squares = square_sum(row)
+    if SMALLEST < squares < LARGEST:
+        return 0.5 * math.log10(squares)
+    largest = 0.0
+    for i in range(row.size):
+        size = abs(row[i] * 1.0)
+        if not size <= largest:
+            largest = size
+    if largest == 0.0:
+        return -math.inf
+    if not largest < math.inf:
+        return largest
+    squares = 0.0
+    for i in range(row.size):
+        share = row[i] / largest
+        squares += share * share
+    return math.log10(largest) + 0.5 * math.log10(squares)
