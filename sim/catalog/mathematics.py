@@ -93,8 +93,8 @@ def erf(x: Any) -> Any:
     return special.erf(x)
 
 
-def erfcx(x: Any) -> Any:
-    """exp(x²)·(1 - erf x), the complementary error function without its decay, for x ≥ 0."""
+def normal(x: Any) -> tuple[Any, Any]:
+    """(Φ(x), φ(x)), distribution and density of the standard normal, for finite x."""
     from scipy import special
 
-    return special.erfcx(x)
+    return special.ndtr(x), 0.3989422804014327 * np.exp(-0.5 * x * x)
