@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -328,12 +328,14 @@ def command(*words: str, **options) -> subprocess.Popen[str]:
 
 
 def test_help_answers_at_once():
+    """Under 0.3 s of processor time: the clock on the wall also counts what else the machine does."""
     best = 9.0
-    for _ in range(5):
-        started = time.perf_counter()
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         process = command("-m", "sim.run", "--help", cwd=Path(__file__).parents[1])
         out, err = process.communicate()
-        best = min(best, time.perf_counter() - started)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        best = min(best, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         assert (process.returncode, err) == (0, "")
         assert "--dry-run" in out
         assert "report DIR" in out

@@ -21,7 +21,7 @@ from sim.errors import StudyError
 from sim.plan import Batch, Plan, plan
 from sim.store import Store, Unwritable, read
 from sim.store.columns import conform, schemas
-from sim.store.merge import RECORDS, windows
+from sim.store.merge import RECORDS, gather, windows
 from sim.study import Study
 
 STUDY = {
@@ -165,6 +165,17 @@ def test_bytes_do_not_depend_on_the_windows_being_full(tmp_path, study, planned,
     )
 
 
+def test_a_window_is_in_one_piece_however_many_shards_it_comes_from(tmp_path, study, planned, made_up):
+    """Pages of a Parquet column end where pieces end, which small files do not show."""
+    with Store(tmp_path, study, planned) as store:
+        for batch in planned.batches:
+            store.save(batch.number, made_up(batch))
+        where = {run.index: store._shard_of[batch.number] for batch in planned.batches for run in batch.runs}
+    tables = gather([run.index for run in planned.runs], where, schemas(study))
+    assert {column.num_chunks for table in tables.values() for column in table.columns} == {1}
+    assert len(tables["runs"]) == len(planned.runs)
+
+
 # Kills
 
 
@@ -283,6 +294,16 @@ def test_grids_one_after_the_other_give_the_bytes_of_all_at_once(
         assert store.done() == {batch.number for batch in part.batches}
     fill(tmp_path, study, planned, made_up)
     assert contents(tmp_path) == uninterrupted
+
+
+def test_a_shard_counts_for_exactly_its_own_runs(tmp_path, study, planned, made_up):
+    whole = planned.batches[0]
+    half = replace(whole, runs=whole.runs[: len(whole.runs) // 2])
+    with Store(tmp_path, study, replace(planned, batches=(half,))) as store:
+        store.save(half.number, made_up(half))
+        assert store.done() == {half.number}
+    with Store(tmp_path, study, planned) as store:
+        assert store.done() == set()
 
 
 def test_failed_batches_are_missing_and_tried_again(tmp_path, study, planned, made_up, uninterrupted):
