@@ -314,24 +314,23 @@ def steepest(part: Any) -> float:
 def measure(
     net: Network, trace: list[Layer], gradient: Parameters, d_pre: list[Array]
 ) -> list[dict[str, float]]:
-    """One row a layer.  Activations are y = φ(n), before dropout and the residual sum; a unit is saturated
-    where |φ′| ≤ 5 % of its greatest value anywhere, dead where it is saturated on the whole batch."""
-    rows = []
-    for i, layer in enumerate(trace):
-        largest = steepest(net.output if i == len(trace) - 1 else net.activation)
-        saturated = np.abs(layer.slope) <= 0.05 * largest
-        g = gradient["weights"][i]
+    """One row a layer.  Activations, of hidden layers only, are y = φ(n), before dropout and the skip; one is
+    saturated where |φ′| ≤ 5 % of its greatest value anywhere, a unit is dead where all of its are."""
+    rows: list[dict[str, float]] = []
+    for i, g in enumerate(gradient["weights"]):
         rows.append({
             "layer": i + 1,
             "log10_grad_weight": log10_norm(g),
             "log10_grad_pre": log10_norm(d_pre[i]),
             "grad_zero": int((g == 0).sum()),
             "grad_nonfinite": int((~np.isfinite(g)).sum()),
-            "activation_mean": float(layer.activation.mean()),
-            "activation_std": float(layer.activation.std()),
-            "saturated": float(saturated.mean()),
-            "dead": float(saturated.all(axis=0).mean()),
         })  # fmt: skip
+    for row, layer in zip(rows, trace[:-1], strict=False):
+        saturated = np.abs(layer.slope) <= 0.05 * steepest(net.activation)
+        row["activation_mean"] = float(layer.activation.mean())
+        row["activation_std"] = float(layer.activation.std())
+        row["saturated"] = float(saturated.mean())
+        row["dead"] = float(saturated.all(axis=0).mean())
     return rows
 
 
@@ -364,7 +363,8 @@ def train(
         for kind in KINDS:
             for i, (p, d) in enumerate(zip(theta[kind], g[kind], strict=True)):
                 theta[kind][i] = OPTIMIZERS[rule](p, d + weight_decay * p, slots[kind][i], t, **hyper)
-        running = [update_running(*old, layer) for old, layer in zip(running, trace[:-1], strict=False)]
+        if normalized_axis(net.normalizer) == 0:
+            running = [update_running(*old, layer) for old, layer in zip(running, trace[:-1], strict=True)]
     return {**result, **theta, "slots": slots, "running": running}
 
 

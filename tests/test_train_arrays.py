@@ -55,10 +55,13 @@ def test_every_normalizer_loss_and_optimizer(normalizer: str, loss: str, rule: s
         )
 
 
-@pytest.mark.parametrize("batch", [1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 50])
+@pytest.mark.parametrize("batch", [1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 50])
 @pytest.mark.parametrize("normalizer", NORMALIZERS)
 def test_every_batch_size(batch: int, normalizer: str) -> None:
-    """Around the number of lanes of every CPU; what pads a vector is never counted."""
+    """Around the number of lanes of every CPU; what pads a vector is never counted.
+
+    (Two samples batch-normalized are ±1 each but for ε: all that is left to learn from is rounding.)
+    """
     assert_like_twin(Case((5, 8, 6, 4), "softplus", normalizer, batch=batch, seed=batch))
 
 
@@ -79,7 +82,7 @@ def test_no_hidden_layer() -> None:
 
 
 def test_many_layers() -> None:
-    """128 hidden layers, orthogonal-like residual steps kept small by layer normalization."""
+    """128 hidden layers; residual connections and layer normalization keep the problem well conditioned."""
     case = Case(
         (4, *[6] * 128, 3),
         "tanh",
