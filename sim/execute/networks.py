@@ -1,0 +1,88 @@
+"""What the networks of a batch are, and what they start from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from sim.catalog.initializers import Probe, draw_normals, initialize
+from sim.catalog.randomness import generator
+from sim.execute.data import prepared_for
+from sim.kernels.fleet import Architecture, Member, assemble, biases, weights
+from sim.kernels.train import Fleet
+from sim.plan import Run
+from sim.study.resolve import outputs, shape
+
+PROBE_ROWS = 256
+"""Rows that a data-dependent initializer measures with."""
+
+normals = lru_cache(maxsize=64)(draw_normals)
+"""Kept for the batches of a grid, which ask for the same ones; 64 networks of 31 layers of 32 units: 16 MB."""
+
+
+def architecture_of(run: Run) -> Architecture:
+    """What the networks of the run's batch have in common."""
+    widths = [shape(run.dataset).features, *[run.width] * run.depth, outputs(run.dataset, run.loss)]
+    return Architecture.of(
+        widths,
+        run.batch_size,
+        run.optimizer.part,
+        dict(run.optimizer.parameters),
+        activation=run.activation.part,
+        normalizer=run.normalizer.part,
+        loss=run.loss.part,
+        residual=run.residual,
+        precision=run.settings.precision,
+    )
+
+
+def member_of(run: Run, seed: int, table: int) -> Member:
+    """The numbers of one network; ``table`` is the place of its replicate's samples."""
+    norm_limit, value_limit = run.clipping.part.function(**dict(run.clipping.parameters))
+    key = generator(seed, "dropout", run.replicate).integers(1, 2**64, dtype=np.uint64, endpoint=False)
+    return Member(
+        optimizer=dict(run.optimizer.parameters),
+        activation=dict(run.activation.parameters),
+        normalizer=dict(run.normalizer.parameters),
+        dropout=run.dropout,
+        weight_decay=run.weight_decay,
+        clip_norm=norm_limit,
+        clip_value=value_limit,
+        diverged_above=run.settings.diverged_above,
+        seed=table,
+        key=int(key) | 1,
+    )
+
+
+def _first_parameters(
+    run: Run, widths: Sequence[int], seed: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    shapes = tuple(zip(widths[1:], widths[:-1], strict=True))
+    probe = None
+    if run.initializer.part.traits.get("data_dependent"):
+        activate, parameters = run.activation.part.function, dict(run.activation.parameters)
+        rows = prepared_for(run, seed).train_features[:PROBE_ROWS]
+        probe = Probe(rows, lambda x: activate(x, **parameters)[0], run.residual)
+    return initialize(
+        shapes,
+        run.initializer.part,
+        dict(run.initializer.parameters),
+        run.bias.part,
+        dict(run.bias.parameters),
+        (seed, run.replicate),
+        probe,
+        normals(seed, run.replicate, shapes),
+    )
+
+
+def fleet_of(architecture: Architecture, runs: Sequence[Run], tables: dict[int, int], seed: int) -> Fleet:
+    """The networks of a batch, initialized; ``tables`` maps a replicate to the place of its samples."""
+    fleet = assemble(architecture, [member_of(run, seed, tables[run.replicate]) for run in runs])
+    for theta, run in zip(fleet.theta, runs, strict=True):
+        first = _first_parameters(run, architecture.widths, seed)
+        for layer, weight, bias in zip(architecture.layout.layers, *first, strict=True):
+            weights(theta, layer)[:] = weight
+            biases(theta, layer)[:] = bias
+    return fleet
