@@ -1,0 +1,94 @@
+"""The short answer to a grid's question, read off its records."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from sim.analysis import convergence, gradients, overfitting
+from sim.views import wording
+from sim.views.effects import effects
+from sim.views.figures_gradients import STRUCTURE
+from sim.views.figures_success import goal, has_target
+from sim.views.records import GridRecords
+from sim.views.tuning import tuned
+
+MAIN = ("activation", "initializer", "normalizer", "residual", "optimizer", "depth", "samples", "steps")
+
+
+def answer(grid: GridRecords) -> str:
+    """Up to three sentences, most telling first: what helps, where gradients go, who learns, what overfits."""
+    said = [tell(grid) for tell in (_treatments, _gradients, _learners, _gap)]
+    return " ".join([sentence for sentence in said if sentence][:3])
+
+
+def _treatments(grid: GridRecords) -> str:
+    """The treatment that changes the first quantity most."""
+    if not grid.treatments:
+        return ""
+    frame = effects(grid)
+    main = frame[frame["quantity"].str.startswith("final_") & np.isfinite(frame["mean_difference"])]
+    main = main[main["quantity"] == main["quantity"].iloc[0]] if len(main) else main
+    if main.empty:
+        return ""
+    gain = main["mean_difference"] * (1 if main["quantity"].iloc[0].endswith("accuracy") else -1)
+    best = main.loc[gain.idxmax()]
+    what = str(best["quantity"]).removeprefix("final_").replace("_", " ")
+    name = wording.treatment(str(best["factor"]), best["level"])
+    if gain.max() <= 0:
+        return f"No treatment improves {what} on average."
+    sure = "" if gain.max() > 0 and best["p_value"] < 0.05 else ", within what chance can do"
+    return (
+        f"{name[0].upper()}{name[1:]} helps most: {what} {wording.number(best['baseline_mean'])} → "
+        f"{wording.number(best['level_mean'])} over {wording.count(int(best['pairs']), 'pair')}{sure}."
+    )
+
+
+def _gradients(grid: GridRecords) -> str:
+    """Where the gradient vanishes and where it explodes."""
+    factors = [f for f in STRUCTURE if f in grid.varying]
+    if not factors or grid.deepest < 2 or not grid.measured("log10_grad_pre"):
+        return ""
+    frame = gradients.per_layer_factor(grid.runs, grid.layers, factors)
+    known = frame[np.isfinite(frame["factor"])]
+    if known.empty:
+        return "Every hidden gradient is zero or not finite before training."
+    low, high = known.loc[known["factor"].idxmin()], known.loc[known["factor"].idxmax()]
+    return (
+        f"Before training a layer multiplies the gradient's norm by {wording.number(low['factor'])} at worst "
+        f"({wording.cell(low, factors)}) and by {wording.number(high['factor'])} at most ({wording.cell(high, factors)})."
+    )
+
+
+def _learners(grid: GridRecords) -> str:
+    """How many reach the target, and which level of the factor that decides most does best and worst."""
+    if not has_target(grid):
+        return ""
+    chosen = tuned(grid)
+    target = str(grid.target)
+    whole = convergence.success(chosen.runs, [], target).iloc[0]
+    said = f"{wording.percent(whole['share'])} of {wording.count(int(whole['networks']), 'network')} reach {goal(grid.targets[0])}"
+    spread = {f: convergence.success(chosen.runs, [f], target) for f in MAIN if f in chosen.varying}
+    wide = {f: frame["share"].max() - frame["share"].min() for f, frame in spread.items()}
+    if not wide or max(wide.values()) == 0:
+        return f"{said}."
+    factor = max(wide, key=lambda name: wide[name])
+    frame = spread[factor]
+    best, worst = frame.loc[frame["share"].idxmax()], frame.loc[frame["share"].idxmin()]
+    return (
+        f"{said}; {wording.cell(best, [factor])} does best ({wording.percent(best['share'])}), "
+        f"{wording.cell(worst, [factor])} worst ({wording.percent(worst['share'])})."
+    )
+
+
+def _gap(grid: GridRecords) -> str:
+    """How the train/test gap goes with the number of training rows."""
+    if "samples" not in grid.varying or not grid.measured("final_test_loss", "final_train_loss"):
+        return ""
+    frame: pd.DataFrame = overfitting.gap(grid.runs, ["samples"]).sort_values("samples")
+    metric = "accuracy" if frame["accuracy_gap"].notna().any() else "loss"
+    few, many = frame.iloc[0], frame.iloc[-1]
+    return (
+        f"With {wording.number(few['samples'])} training rows the gap in {metric} is {wording.number(few[f'{metric}_gap'])}, "
+        f"with {wording.number(many['samples'])} it is {wording.number(many[f'{metric}_gap'])}."
+    )

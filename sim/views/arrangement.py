@@ -1,0 +1,178 @@
+"""Which factor becomes a colour, which the panels, and at which level the others are held."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from sim.views import wording
+from sim.views.records import PLAIN, TOGETHER, GridRecords
+from sim.views.style import HUES, label
+
+PANELS = 16
+ABREAST = 4
+"""Most panels of a figure, and most of them side by side."""
+LINES, TALLEST = 18, 30
+"""Most lines or columns of a heatmap, and most lines that stand one below another."""
+LARGEST = ("depth", "steps", "samples", "width")
+"""Factors that are held at their largest level where they cannot be shown."""
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """A selection of a grid's networks and the factors that tell them apart in a figure.
+
+    `row` and `column` span the panels; with only one of them the panels are wrapped over several lines.
+    """
+
+    grid: GridRecords
+    hue: str | None
+    column: str | None
+    row: str | None
+    held: dict[str, Any]
+    left_out: tuple[str, ...]
+
+    @property
+    def by(self) -> list[str]:
+        """The factors shown, panels first."""
+        return [factor for factor in (self.row, self.column, self.hue) if factor]
+
+    @property
+    def panels(self) -> list[dict[str, Any]]:
+        """The levels of every panel that has networks, row by row."""
+        spanned = [factor for factor in (self.row, self.column) if factor]
+        if not spanned:
+            return [{}]
+        rows = self.grid.levels(self.row) if self.row else [None]
+        columns = self.grid.levels(self.column) if self.column else [None]
+        there = set(self.grid.runs[spanned].itertuples(index=False, name=None))
+        both = [{f: v for f, v in ((self.row, r), (self.column, c)) if f} for r in rows for c in columns]
+        return [where for where in both if tuple(where.values()) in there]
+
+    @property
+    def hues(self) -> list[Any]:
+        """Levels of the coloured factor; one without a name where nothing is coloured."""
+        return self.grid.levels(self.hue) if self.hue else [None]
+
+    def remarks(self) -> str:
+        """What the reader must know about the selection, as sentences."""
+        said = []
+        if self.held:
+            said.append(f"Held fixed: {wording.cell(self.held, self.held)}.")
+        said += [*self.left_out, *self.grid.notes]
+        return " ".join(said)
+
+
+def factors_of(grid: GridRecords) -> list[str]:
+    """The varying factors, with several treatments joined into one condition."""
+    if "condition" not in grid.runs:
+        return list(grid.varying)
+    return [*(factor for factor in grid.varying if factor not in grid.treatments), "condition"]
+
+
+def arrange(
+    grid: GridRecords,
+    hue: Sequence[str],
+    column: Sequence[str] = (),
+    row: Sequence[str] = (),
+    across: str | None = None,
+    most_columns: int = PANELS,
+) -> Arrangement:
+    """For panels of lines: each role gets the first factor of its preferences that varies.
+
+    A factor left over becomes the hue or the column where that is free; the rest is held at one level. `across` is the
+    factor on the x axis: it has no role and is not held.
+    """
+    grid = grid.conditioned
+    factors = [factor for factor in factors_of(grid) if factor != across]
+    roles, free = _roles(factors, {"hue": hue, "column": column, "row": row})
+    row_factor, column_factor = roles["row"], roles["column"]
+    if row_factor and column_factor:
+        lines, abreast = len(grid.levels(row_factor)), len(grid.levels(column_factor))
+        if lines * abreast > PANELS or abreast > ABREAST + 1:
+            dropped = "column" if column_factor in LARGEST else "row"
+            free.append(str(roles[dropped]))
+            roles[dropped] = None
+    return _settle(grid, roles, free, {"hue": HUES, "column": most_columns, "row": PANELS})
+
+
+def arrange_heatmap(
+    grid: GridRecords,
+    down: Sequence[str],
+    across: Sequence[str],
+    panels: Sequence[str],
+) -> Arrangement:
+    """For heatmaps: the hue's levels go down, the column's across, a heatmap for each level of the row."""
+    grid = grid.conditioned
+    roles, free = _roles(factors_of(grid), {"hue": down, "column": across, "row": panels})
+    if roles["column"] is None:
+        roles["column"], roles["row"] = roles["row"], None
+    lines, columns = (min(len(grid.levels(str(roles[role]))), LINES) for role in ("hue", "column"))
+    stacked = max(1, TALLEST // lines) * max(1, min(ABREAST, LINES // columns))
+    return _settle(grid, roles, free, {"hue": LINES, "column": LINES, "row": stacked})
+
+
+def _roles(
+    factors: Sequence[str], preferences: dict[str, Sequence[str]]
+) -> tuple[dict[str, str | None], list[str]]:
+    """The factor of each role, and the factors without one."""
+    free = list(factors)
+    roles: dict[str, str | None] = {}
+    for role, wanted in preferences.items():
+        roles[role] = next((factor for factor in wanted if factor in free), None)
+        free = [factor for factor in free if factor != roles[role]]
+    for role in ("hue", "column"):
+        if roles[role] is None and free and preferences[role]:
+            roles[role] = free.pop(0)
+    return roles, free
+
+
+def _settle(
+    grid: GridRecords, roles: dict[str, str | None], rest: Sequence[str], most: dict[str, int]
+) -> Arrangement:
+    """Hold the rest, cap the levels of each role, and remember what is not shown."""
+    grid, held = hold(grid, rest)
+    left: list[str] = []
+    for role, limit in most.items():
+        grid, said = _cap(grid, roles[role], limit)
+        left += said
+    return Arrangement(grid, roles["hue"], roles["column"], roles["row"], held, tuple(left))
+
+
+def hold(grid: GridRecords, factors: Sequence[str]) -> tuple[GridRecords, dict[str, Any]]:
+    """Keep one level of each factor: the baseline of a treatment, the largest size, else the first one."""
+    held = {}
+    for factor in factors:
+        levels = grid.levels(factor)
+        chosen = levels[-1] if factor in LARGEST else PLAIN if PLAIN in levels else grid.baseline(factor)
+        grid = grid.of(grid.runs[grid.runs[factor] == chosen])
+        held[factor] = chosen
+    return grid, held
+
+
+def _cap(grid: GridRecords, factor: str | None, most: int) -> tuple[GridRecords, list[str]]:
+    """At most so many levels of a factor, and a sentence on what is left out.
+
+    Of conditions the single treatments stay, of sizes some from the smallest to the largest, of names the
+    first.
+    """
+    if factor is None or len(levels := grid.levels(factor)) <= most:
+        return grid, []
+    kept = levels
+    if factor == "condition":
+        kept = [level for level in levels if TOGETHER not in level]
+    elif not isinstance(levels[0], str):
+        kept = [levels[round(i * (len(levels) - 1) / max(most - 1, 1))] for i in range(most - 1)] + levels[-1:]
+    kept = kept[:most]
+    said = f"{len(kept)} of {len(levels)} levels of {label(factor)} are drawn; the table's CSV holds all."
+    return grid.of(grid.runs[grid.runs[factor].isin(kept)]), [said]
+
+
+def rows_by(frame: pd.DataFrame, by: Sequence[str]) -> dict[tuple[Any, ...], pd.DataFrame]:
+    """The rows of each cell."""
+    if not by:
+        return {(): frame}
+    return dict(iter(frame.groupby(list(by), sort=False, dropna=False)))

@@ -1,0 +1,44 @@
+"""What each treatment of a grid changes, in pairs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import pandas as pd
+
+from sim.analysis import comparison, gradients
+from sim.views.records import GridRecords
+
+QUANTITIES = ("final_test_accuracy", "final_train_accuracy", "final_test_loss", "final_train_loss")
+CIRCUMSTANCES = ("activation", "depth", "initializer", "dataset", "samples", "optimizer", "width", "steps")
+"""Factors by which the table tells a treatment's effect."""
+
+
+@lru_cache(maxsize=2)
+def effects(grid: GridRecords, by: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Paired effects of every varying treatment on what was measured, in each cell of `by`.
+
+    Quantities: the final accuracy (without one, the loss), steps to the primary target, and the log10 ratio
+    of the gradient's norm in the first hidden layer to the last one's after training, where measured.
+    """
+    runs, quantities = _with_ratio(grid)
+    tables = [
+        comparison.paired_effect(runs, factor, grid.baseline(factor), by, quantity)
+        for quantity in quantities
+        for factor in grid.treatments
+    ]
+    # Levels of different kinds (true, 0.1, batch) can only stand in one column as objects.
+    whole = [table.astype({"level": object, "baseline": object}) for table in tables if len(table)]
+    return pd.concat(whole, ignore_index=True) if whole else pd.DataFrame()
+
+
+def _with_ratio(grid: GridRecords) -> tuple[pd.DataFrame, list[str]]:
+    """Runs with the quantities that they have, and the names of these."""
+    runs = grid.runs
+    final = [quantity for quantity in QUANTITIES if grid.measured(quantity)][:1]
+    target = f"steps_to_{grid.target}"
+    steps = [target] if grid.target and target in runs and runs[target].notna().any() else []
+    if not grid.measured("log10_grad_pre") or grid.deepest < 2:
+        return runs, final + steps
+    ratio = gradients.log10_ratio(runs, grid.layers, checkpoint=-1)
+    return runs.assign(log10_gradient_ratio=ratio), [*final, *steps, "log10_gradient_ratio"]

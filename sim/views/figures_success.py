@@ -1,0 +1,161 @@
+"""Figures of who learns, how soon, and what helps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from sim.analysis import convergence
+from sim.study import Target
+from sim.views import drawing, layout, style, wording
+from sim.views.arrangement import Arrangement, arrange, arrange_heatmap, factors_of, rows_by
+from sim.views.effects import effects
+from sim.views.heatmaps import Scale, heatmap
+from sim.views.records import GridRecords
+from sim.views.registry import Drawing, figure
+from sim.views.tuning import tuned
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BANDED = 3
+"""With more curves in a panel than this their bands only hide each other."""
+
+
+def has_target(grid: GridRecords) -> bool:
+    """True where the grid has a target and the records say who reached it."""
+    return grid.target is not None and f"steps_to_{grid.target}" in grid.runs
+
+
+def goal(target: Target) -> str:
+    """A target in words: learned (test accuracy ≥ 0.8)."""
+    sign = "≥" if target.rising else "≤"
+    return f"{target.name} ({style.label(target.metric)} {sign} {wording.setting(target.value)})"
+
+
+@figure(
+    title="Share that learns",
+    applies=lambda grid: has_target(grid) and len(factors_of(tuned(grid).conditioned)) >= 2,
+)
+def success_heatmap(grid: GridRecords) -> Drawing:
+    """Share of networks that reach the primary target, in per cent."""
+    arranged = arrange_heatmap(
+        tuned(grid),
+        down=("condition", "optimizer", "activation", "normalizer", "initializer", "clipping"),
+        across=("initializer", "depth", "samples", "steps", "width"),
+        panels=("depth", "activation", "initializer", "samples", "steps"),
+    )
+    frame = convergence.success(arranged.grid.runs, arranged.by, str(grid.target))
+    percents = 100 * frame["share"]
+    frame = frame.assign(percent=percents, text=[f"{percent:.0f}" for percent in percents])
+    scale = Scale("networks that reach the target (%)", style.SEQUENTIAL, 0, 100)
+    drawn = heatmap(arranged, frame, "percent", "text", scale)
+    every, none = int((frame["share"] == 1).sum()), int((frame["share"] == 0).sum())
+    caption = (
+        f"{frame['successes'].sum():,} of {wording.count(int(frame['networks'].sum()), 'network')} drawn reach "
+        f"{goal(grid.targets[0])}; of {wording.count(len(frame), 'cell')} {every} do so in every network and {none} in none; "
+        f"{int(frame['diverged'].sum()):,} networks diverge."
+    )
+    return Drawing(drawn, f"{caption} {arranged.remarks()}".strip())
+
+
+@figure(title="Steps to the target", applies=lambda grid: has_target(grid) and bool(grid.varying))
+def kaplan_meier(grid: GridRecords) -> Drawing:
+    """Kaplan-Meier curves: share of networks that have reached the primary target by each step."""
+    arranged = arrange(
+        tuned(grid),
+        hue=("optimizer", "condition", "normalizer", "residual", "clipping", "initializer", "activation", "samples"),
+        column=("depth", "steps", "samples"),
+        row=("activation", "initializer", "dataset"),
+    )
+    curves = convergence.kaplan_meier(arranged.grid.runs, arranged.by, str(grid.target))
+    entries, title = drawing.entries(arranged), drawing.title(arranged)
+    shown = layout.panels(arranged, style.axis_label("step"), "reached the target (%)", entries, title)
+    looks, parts = drawing.looks(arranged), rows_by(curves, arranged.by)
+    banded = len(looks) <= BANDED
+    for where, axis in shown:
+        cells = {level: parts.get(drawing.key(arranged, where, level)) for level in looks}
+        present = {level: rows for level, rows in cells.items() if rows is not None}
+        for level, rows in present.items():
+            axis.step(rows["step"], 100 * rows["share"], where="post", markevery=drawing.every(len(rows), 5), **looks[level])
+        if banded:
+            drawing.bands(axis, [_steps(rows, looks[level]["color"]) for level, rows in present.items()])
+        axis.set_ylim(-3, 103)
+        drawing.step_axis(axis, curves["step"])
+    layout.legend(shown.figure, drawing.handles(arranged), entries, title)
+    bands = "; bands: 95 % interval." if banded else "; intervals of the median are in the table."
+    caption = f"{_speed_caption(arranged, grid)} Networks that fail or diverge count as never arriving{bands}"
+    return Drawing(shown.figure, f"{caption} {arranged.remarks()}".strip())
+
+
+def _steps(rows: pd.DataFrame, colour: tuple[float, float, float]) -> drawing.Shade:
+    """A curve's interval as a staircase: every value holds until the next step."""
+    x = np.repeat(rows["step"].to_numpy(dtype=float), 2)[1:]
+    low, high = (np.repeat(100 * rows[name].to_numpy(), 2)[:-1] for name in ("share_low", "share_high"))
+    return x, low, high, colour
+
+
+def _speed_caption(arranged: Arrangement, grid: GridRecords) -> str:
+    times = convergence.time_to_target(arranged.grid.runs, arranged.by, str(grid.target))
+    fast = times[np.isfinite(times["median"])]
+    said = f"Target: {goal(grid.targets[0])}."
+    if fast.empty:
+        budget = wording.count(int(times["budget"].max()), "step")
+        return f"{said} In no curve half of the networks arrive within {budget}."
+    first = fast.loc[fast["median"].idxmin()]
+    name = wording.cell(first, arranged.by) or "all networks"
+    return (
+        f"{said} Fastest: {name}, where half of {wording.count(int(first['networks']), 'network')} arrive within "
+        f"{wording.setting(first['median'])} steps; in {len(times) - len(fast)} of {wording.count(len(times), 'curve')} "
+        "fewer than half ever do."
+    )
+
+
+@figure(title="Effect of each treatment, paired", applies=lambda grid: len(effects(grid)) > 0)
+def paired_effects(grid: GridRecords) -> Drawing:
+    """Mean difference of each treatment to its baseline over pairs with the same draws, with 95 % intervals."""
+    frame = effects(grid)
+    quantities = list(dict.fromkeys(frame["quantity"]))
+    pairs = zip(frame["factor"], frame["level"], strict=True)
+    frame = frame.assign(name=[wording.treatment(factor, level) for factor, level in pairs])
+    order = list(dict.fromkeys(frame["name"]))
+    drawn, axes = layout.dot_panels(order, [f"Δ {style.difference_label(quantity)}" for quantity in quantities])
+    for axis, quantity in zip(axes, quantities, strict=True):
+        _dots(axis, frame[frame["quantity"] == quantity].set_index("name").reindex(order), quantity)
+    return Drawing(drawn, _effects_caption(frame))
+
+
+def _dots(axis: Axes, rows: pd.DataFrame, quantity: str) -> None:
+    """A dot and its interval for each treatment; a ratio has no better side, so it stays grey."""
+    good, bad, neither = style.verdict_colours()
+    up, down = rows["mean_difference_low"] > 0, rows["mean_difference_high"] < 0
+    if quantity.endswith("ratio"):
+        good = bad = neither
+    above, below = (good, bad) if quantity.endswith("accuracy") else (bad, good)
+    shades = [above if u else below if d else neither for u, d in zip(up, down, strict=True)]
+    height = np.arange(len(rows))
+    axis.axvline(0, color=style.MUTED, linewidth=0.8, linestyle=(0, (3, 2)))
+    axis.hlines(height, rows["mean_difference_low"], rows["mean_difference_high"], color=shades, linewidth=1.6)
+    axis.scatter(rows["mean_difference"], height, color=shades, s=16, zorder=3)
+
+
+def _effects_caption(frame: pd.DataFrame) -> str:
+    main = frame[(frame["quantity"] == frame["quantity"].iloc[0]) & np.isfinite(frame["mean_difference"])]
+    if main.empty:
+        return "No pair of finished networks to compare."
+    best, worst = main.loc[main["mean_difference"].idxmax()], main.loc[main["mean_difference"].idxmin()]
+    said = f"Change of {style.difference_label(str(best['quantity']))} against the same network without the treatment: "
+    said += f"largest {_difference(best)}"
+    said += f"; smallest {_difference(worst)}." if best["name"] != worst["name"] else "."
+    return (
+        f"{said} Bars: 95 % interval over replicates; blue: better, orange: worse, beyond doubt. A diverged network has "
+        "no end to compare and counts in the table's share of better pairs only."
+    )
+
+
+def _difference(row: pd.Series) -> str:
+    """A treatment's mean difference with its interval and the number of pairs."""
+    mean, low, high = (wording.number(row[f"mean_difference{end}"]) for end in ("", "_low", "_high"))
+    return f"{row['name']} {mean} [{low}, {high}] over {wording.count(int(row['pairs']), 'pair')}"

@@ -1,0 +1,147 @@
+"""Annotated heatmaps on the page's width: a cell that holds no number says why."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from sim.views import style, wording
+from sim.views.arrangement import ABREAST, Arrangement, rows_by
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NARROWEST, WIDEST, TALL = 0.33, 0.75, 0.23
+"""A cell's least and largest width and its height, in inches: four letters fit the narrowest."""
+BAR = 0.85
+TILT = 38
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the colours mean."""
+
+    name: str
+    palette: str
+    low: float
+    high: float
+
+
+def heatmap(arranged: Arrangement, frame: pd.DataFrame, value: str, text: str, scale: Scale) -> Figure:
+    """`frame` holds a row a cell: the hue's levels go down, the column's across, the row's over the panels.
+
+    Column `value` gives the colour, `text` what is written; without a value the cell is grey and hatched,
+    and a cell the study did not run stays white.
+    """
+    down, across = str(arranged.hue), str(arranged.column)
+    lines, columns = arranged.grid.levels(down), arranged.grid.levels(across)
+    wheres = (
+        [{}]
+        if arranged.row is None
+        else [{arranged.row: level} for level in arranged.grid.levels(arranged.row)]
+    )
+    names = [wording.level(down, level) for level in lines]
+    heads = [wording.level(across, level) for level in columns]
+    figure, axes, bar = _cut(len(wheres), names, heads, titled=arranged.row is not None)
+    parts = rows_by(frame, [arranged.row] if arranged.row else [])
+    for index, (where, axis) in enumerate(zip(wheres, axes, strict=True)):
+        mine = parts.get(tuple(where.values()), frame.iloc[:0])
+        tables = [
+            mine.pivot(index=down, columns=across, values=v).reindex(index=lines, columns=columns)
+            for v in (value, text)
+        ]
+        _draw(axis, *tables, scale, bar if index == 0 else None)
+        axis.set_title(wording.cell(where, where))
+        _name(axis, names, heads, (style.label(down), style.axis_label(across)))
+    _only_outer(axes)
+    return figure
+
+
+def _cut(count: int, names: list[str], heads: list[str], titled: bool) -> tuple[Figure, list[Axes], Axes]:
+    """Axes for `count` heatmaps, as many side by side as fit, and one for the colour bar."""
+    from matplotlib.figure import Figure
+
+    left = 0.28 + max(map(len, names)) * style.LETTER
+    room = style.PAGE_WIDTH - left - BAR
+    abreast = max(1, min(count, ABREAST, int((room + 0.15) / (len(heads) * NARROWEST + 0.15))))
+    wide = min(WIDEST, (room - 0.15 * (abreast - 1)) / abreast / len(heads))
+    stacked = math.ceil(count / abreast)
+    tilted = any(len(head) * style.LETTER > wide for head in heads)
+    below = 0.34 + (max(map(len, heads)) * style.LETTER * math.sin(math.radians(TILT)) if tilted else 0.13)
+    top, tall, between = 0.24 if titled else 0.1, max(TALL * len(names), 0.9), 0.28
+    total = top + below + stacked * tall + (stacked - 1) * between
+    figure = Figure(figsize=(style.PAGE_WIDTH, total))
+    axes = []
+    for index in range(count):
+        row, column = divmod(index, abreast)
+        corner = left + column * (wide * len(heads) + 0.15), total - top - tall - row * (tall + between)
+        axes.append(_axes(figure, corner, (wide * len(heads), tall), total))
+    edge = left + abreast * wide * len(heads) + 0.15 * (abreast - 1) + 0.15
+    bar = _axes(figure, (edge, total - top - min(tall, 2.4)), (0.12, min(tall, 2.4)), total)
+    return figure, axes, bar
+
+
+def _axes(figure: Figure, corner: tuple[float, float], size: tuple[float, float], total: float) -> Axes:
+    """Axes at a corner, of a size, both in inches."""
+    wide = style.PAGE_WIDTH
+    return figure.add_axes((corner[0] / wide, corner[1] / total, size[0] / wide, size[1] / total))
+
+
+def _draw(axis: Axes, values: pd.DataFrame, texts: pd.DataFrame, scale: Scale, bar: Axes | None) -> None:
+    import seaborn
+
+    seaborn.heatmap(
+        values.astype(float), ax=axis, cmap=scale.palette, vmin=scale.low, vmax=scale.high, annot=texts.fillna(""),
+        fmt="", annot_kws={"fontsize": style.FONT_SIZE}, linewidths=0.5, linecolor="white", cbar=bar is not None,
+        cbar_ax=bar, cbar_kws={"label": scale.name}, mask=values.isna(), xticklabels=False, yticklabels=False,
+    )  # fmt: skip
+    if bar is not None:
+        bar.tick_params(length=2)
+    marked = values.isna() & texts.notna()
+    for row, column in zip(*np.nonzero(marked.to_numpy()), strict=True):
+        _mark(axis, int(row), int(column), str(texts.iat[row, column]))
+
+
+def _mark(axis: Axes, row: int, column: int, text: str) -> None:
+    """A cell without a number: hatched, with a word or sign that says why."""
+    from matplotlib.patches import Rectangle
+
+    axis.add_patch(
+        Rectangle((column, row), 1, 1, facecolor="#d4d4d4", edgecolor="#9a9a9a", hatch="/////", linewidth=0.0)
+    )
+    axis.text(
+        column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=style.FONT_SIZE,
+        bbox={"facecolor": "#ececec", "edgecolor": "none", "pad": 0.6},
+    )  # fmt: skip
+
+
+def _name(axis: Axes, names: list[str], heads: list[str], titles: tuple[str, str]) -> None:
+    axis.set_yticks(np.arange(len(names)) + 0.5, names)
+    wide = axis.get_position().width * style.PAGE_WIDTH / len(heads)
+    if any(len(head) * style.LETTER > wide for head in heads):
+        axis.set_xticks(np.arange(len(heads)) + 0.5, heads, rotation=TILT, ha="right", rotation_mode="anchor")
+    else:
+        axis.set_xticks(np.arange(len(heads)) + 0.5, heads)
+    axis.set_ylabel(titles[0])
+    axis.set_xlabel(titles[1])
+    axis.tick_params(length=0)
+
+
+def _only_outer(axes: list[Axes]) -> None:
+    """Names of rows stand left of the first heatmap of a line, names of columns under the last of a file."""
+    places: list[Any] = [axis.get_position() for axis in axes]
+    left, bottom = min(place.x0 for place in places), {}
+    for place in places:
+        bottom[round(place.x0, 6)] = min(bottom.get(round(place.x0, 6), 1.0), place.y0)
+    for axis, place in zip(axes, places, strict=True):
+        if place.x0 > left:
+            axis.tick_params(labelleft=False)
+            axis.set_ylabel("")
+        if place.y0 > bottom[round(place.x0, 6)]:
+            axis.tick_params(labelbottom=False)
+            axis.set_xlabel("")

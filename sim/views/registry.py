@@ -1,0 +1,52 @@
+"""The registry of tables and figures, and the rule by which data choose among them.
+
+    @figure(title="Gradient norm by layer", needs=("log10_grad_pre",), applies=lambda grid: grid.deepest >= 2)
+    def gradient_by_layer(grid: GridRecords) -> Drawing: ...
+
+`needs`: columns of the records that must hold a value.  `varies`: factors of which at least one must vary.
+`applies`: any further condition on the grid.  No view knows a study; a new one is found through the registry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sim.catalog.registry import Family, Part
+from sim.views.records import GridRecords
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+table = Family("table", supplied=1)
+figure = Family("figure", supplied=1)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table and the sentence that says what it shows; `extent` where not the grid but a part was counted."""
+
+    frame: pd.DataFrame
+    caption: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure and the sentence that says what it shows."""
+
+    figure: Figure
+    caption: str
+
+
+def applicable(family: Family, grid: GridRecords) -> list[Part]:
+    """The tables or figures that these records can fill, in the order of registration."""
+    return [view for view in family.values() if _applies(view.traits, grid)]
+
+
+def _applies(traits: Any, grid: GridRecords) -> bool:
+    return (
+        grid.measured(*traits.get("needs", ()))
+        and (not (factors := traits.get("varies", ())) or any(factor in grid.varying for factor in factors))
+        and traits.get("applies", lambda _: True)(grid)
+    )

@@ -1,0 +1,138 @@
+"""A results folder's records -> its tables, figures and report; the same bytes for the same records."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sim.views import answers, reading, saving, style
+from sim.views.records import GridRecords, Records
+from sim.views.registry import applicable, figure, table
+from sim.views.tables import write_csv
+
+# Views register themselves when their modules are imported.
+from sim.views import figures_gradients, figures_learning, figures_success, figures_theory  # noqa: F401  isort: skip
+
+PAGE_ROWS = 12
+"""Rows of a table on the page; the CSV has all of them."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table or figure as the page shows it: `content` is rows of cells, or a PNG in base 64."""
+
+    anchor: str
+    title: str
+    caption: str
+    file: str
+    content: Any
+    total: int = 0
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """All that the page says about one grid."""
+
+    name: str
+    question: str
+    answer: str
+    facts: str
+    figures: list[Shown]
+    tables: list[Shown]
+
+
+def build(directory: str | Path) -> Path:
+    """Write tables/*.csv, figures/*.png and *.svg and report.html from the records; returns the page's path.
+
+    Raises StudyError where the folder holds no finished records. Every file is written whole or not at all;
+    tables and figures of an earlier report that no longer apply are removed.
+    """
+    import matplotlib as mpl
+
+    directory = Path(directory)
+    records = Records.read(directory)
+    with mpl.rc_context(style.settings()):
+        chapters = [_chapter(grid, directory) for grid in records.grids()]
+    written = {shown.file for chapter in chapters for shown in (*chapter.tables, *chapter.figures)}
+    _remove_others(directory, written)
+    page = directory / "report.html"
+    saving.write(page, _page(records, chapters).encode())
+    return page
+
+
+def _chapter(grid: GridRecords, directory: Path) -> Chapter:
+    figures, tables = list(_figures(grid, directory)), list(_tables(grid, directory))
+    return Chapter(
+        grid.name, grid.question or grid.name, answers.answer(grid), reading.facts(grid), figures, tables
+    )
+
+
+def _figures(grid: GridRecords, directory: Path) -> Iterator[Shown]:
+    """Draw and write what applies."""
+    for view in applicable(figure, grid):
+        drawing = view.function(grid)
+        name = f"figures/{grid.name}_{view.name}"
+        png = saving.image(drawing.figure, "png")
+        saving.write(directory / f"{name}.png", png)
+        saving.write(directory / f"{name}.svg", saving.image(drawing.figure, "svg"))
+        yield Shown(
+            f"{grid.name}-figure-{view.name}",
+            view.title,
+            drawing.caption,
+            f"{name}.svg",
+            base64.b64encode(png).decode(),
+        )
+
+
+def _tables(grid: GridRecords, directory: Path) -> Iterator[Shown]:
+    """Count and write what applies."""
+    for view in applicable(table, grid):
+        sheet = view.function(grid)
+        file = f"tables/{grid.name}_{view.name}.csv"
+        saving.write(directory / file, write_csv(sheet.frame))
+        rows = reading.rows(sheet.frame.head(PAGE_ROWS))
+        yield Shown(f"{grid.name}-table-{view.name}", view.title, sheet.caption, file, rows, len(sheet.frame))
+
+
+def _remove_others(directory: Path, written: set[str]) -> None:
+    """Tables and figures that an earlier report left and this one did not write."""
+    kept = written | {file.removesuffix(".svg") + ".png" for file in written}
+    for pattern in ("tables/*.csv", "figures/*.png", "figures/*.svg"):
+        for path in directory.glob(pattern):
+            if path.relative_to(directory).as_posix() not in kept:
+                path.unlink()
+
+
+def _page(records: Records, chapters: list[Chapter]) -> str:
+    from jinja2 import Environment, StrictUndefined
+
+    source = resources.files("sim.views").joinpath("report.html.j2").read_text(encoding="utf-8")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    summary = reading.rows(overview(records))
+    return environment.from_string(source).render(
+        study=records.study,
+        chapters=chapters,
+        overview=summary,
+        networks=len(records.runs),
+        page_rows=PAGE_ROWS,
+    )
+
+
+def overview(records: Records) -> pd.DataFrame:
+    """How many networks each grid has and what became of them."""
+    rows = []
+    for grid in records.grids():
+        status = grid.runs["status"].value_counts()
+        rows.append(
+            {"grid": grid.name, "networks": len(grid.runs)}
+            | {s: int(status.get(s, 0)) for s in ("reached", "not_reached", "diverged")}
+        )
+    return pd.DataFrame(rows)
