@@ -25,102 +25,123 @@ from sim.kernels.simd import lanes, tile_from, tile_multiply_add, tile_store, tr
 
 
 class Matrix(NamedTuple):
-    """A matrix inside a flat array: element (r, c) is ``data[begin + r * row + c * column]``."""
+    """A matrix somewhere in memory: element (r, c) lies at ``place + r * row + c * column`` (bytes)."""
 
-    data: Any
-    begin: int
+    place: int
     row: int
     column: int
 
 
-def matrix_type(real: types.Type) -> types.BaseTuple:
-    """Numba's type of a :class:`Matrix` of ``real``."""
-    return jit.struct(Matrix, [jit.vector_of(real), types.intp, types.intp, types.intp])
+MATRIX = jit.struct(Matrix, [types.intp] * 3)
+
+# Bound when a template is specialised: number type, block size, vector length, smaller functions.
+REAL: Any = types.float64
+ROWS = VECTORS = LANES = BYTES = 0
+wide: Any = None
+narrow: Any = None
+panel_4: Any = None
+panel_3: Any = None
+panel_2: Any = None
+panel_1: Any = None
 
 
-# Bound by `product_kernel`: block sizes, lanes of a vector, and the compiled blocks.
-ROWS = VECTORS = LANES = 0
-wide_4 = narrow_4 = wide_2 = narrow_2 = wide_1 = narrow_1 = panel_4 = panel_2 = panel_1 = None  # type: Any
-
-
-def _block(A, X, C, start, r, c, inner, columns):  # type: ignore[no-untyped-def]
-    """C[r : r+ROWS, c : c+VECTORS·lanes], at most ``columns`` of them written."""
-    tile = tile_from(ROWS, VECTORS, start.data, start.begin + r * start.row, start.row)
-    a = A.begin + r * A.row
-    x = X.begin + c
-    for k in range(inner):
-        tile = tile_multiply_add(tile, A.data, a + k * A.column, A.row, X.data, x + k * X.row)
-    tile_store(tile, C.data, C.begin + r * C.row + c, C.row, columns - c)
+def _block(A, X, C, start, inner, columns):  # type: ignore[no-untyped-def]
+    """ROWS rows and VECTORS vectors of the product, at most ``columns`` numbers of a row written."""
+    tile = tile_from(REAL, ROWS, VECTORS, start.place, start.row)
+    a = A.place
+    x = X.place
+    for _ in range(inner):
+        tile = tile_multiply_add(tile, a, A.row, x)
+        a += A.column
+        x += X.row
+    tile_store(tile, C.place, C.row, columns)
 
 
 def _panel(A, X, C, start, r, inner, columns):  # type: ignore[no-untyped-def]
-    """All columns of ROWS rows."""
+    """All columns of ROWS rows from row r on."""
+    a = Matrix(A.place + r * A.row, A.row, A.column)
+    s = Matrix(start.place + r * start.row, start.row, 0)
     c = 0
     while c + LANES < columns:
-        wide(A, X, C, start, r, c, inner, columns)
+        wide(
+            a,
+            Matrix(X.place + c * BYTES, X.row, BYTES),
+            Matrix(C.place + r * C.row + c * BYTES, C.row, BYTES),
+            s,
+            inner,
+            columns - c,
+        )
         c += 2 * LANES
     if c < columns:
-        narrow(A, X, C, start, r, c, inner, columns)
+        narrow(
+            a,
+            Matrix(X.place + c * BYTES, X.row, BYTES),
+            Matrix(C.place + r * C.row + c * BYTES, C.row, BYTES),
+            s,
+            inner,
+            columns - c,
+        )
 
 
 def _product(A, X, C, start, rows, inner, columns):  # type: ignore[no-untyped-def]
     """C[r, c] = start[r] + Σ_k A[r, k] · X[k, c] for r < rows, k < inner, c < columns.
 
-    ``X.column`` and ``C.column`` are 1.  X is read to the end of its last vector, which
-    its row stride must allow; C is written to ``columns`` exactly.
+    The elements of a row of X and of C are neighbours.  X is read to the end of its last
+    vector, which its row distance must allow; C is written to ``columns`` exactly.
     """
     r = 0
     while r + 4 <= rows:
         panel_4(A, X, C, start, r, inner, columns)
         r += 4
-    if r + 2 <= rows:
+    if rows - r == 3:
+        panel_3(A, X, C, start, r, inner, columns)
+    elif rows - r == 2:
         panel_2(A, X, C, start, r, inner, columns)
-        r += 2
-    if r < rows:
+    elif rows - r == 1:
         panel_1(A, X, C, start, r, inner, columns)
 
 
-wide: Any = None
-narrow: Any = None
+PRODUCT = types.void(MATRIX, MATRIX, MATRIX, MATRIX, types.intp, types.intp, types.intp)
 
 
 @cache
 def product_kernel(real: types.Type) -> Any:
     """The compiled product for ``real``."""
     panels = {}
-    for rows in (4, 2, 1):
+    for rows in (4, 3, 2, 1):
         blocks = {
-            name: jit.inlined(jit.specialised(_block, f"block_{rows}x{vectors}", ROWS=rows, VECTORS=vectors))
+            name: jit.inlined(
+                jit.specialised(_block, f"block_{rows}x{vectors}", REAL=real, ROWS=rows, VECTORS=vectors)
+            )
             for name, vectors in (("wide", 2), ("narrow", 1))
         }
-        panel = jit.specialised(_panel, f"panel_{rows}", LANES=lanes(real), **blocks)
-        panels[f"panel_{rows}"] = jit.inlined(panel)
-    matrix = matrix_type(real)
-    signature = types.void(matrix, matrix, matrix, matrix, types.intp, types.intp, types.intp)
-    return jit.kernel(jit.specialised(_product, f"product_{real}", **panels), signature)
+        known = {"LANES": lanes(real), "BYTES": real.bitwidth // 8}
+        panels[f"panel_{rows}"] = jit.inlined(jit.specialised(_panel, f"panel_{rows}", **known, **blocks))
+    return jit.kernel(jit.specialised(_product, f"product_{real}", **panels), PRODUCT)
 
 
 def _transpose(source, target, rows, columns):  # type: ignore[no-untyped-def]
     """Write the transpose of a (rows, columns) matrix, block by block of lanes × lanes.
 
-    Both are read and written to the end of their last block, which their strides and
-    the room behind them must allow.
+    Both are read and written to the end of their last block, which their row distances
+    and the room behind them must allow.
     """
     for r in range(0, rows, LANES):
         for c in range(0, columns, LANES):
             transpose_block(
-                source.data,
-                source.begin + r * source.row + c,
+                REAL,
+                source.place + r * source.row + c * BYTES,
                 source.row,
-                target.data,
-                target.begin + c * target.row + r,
+                target.place + c * target.row + r * BYTES,
                 target.row,
             )
+
+
+TRANSPOSE = types.void(MATRIX, MATRIX, types.intp, types.intp)
 
 
 @cache
 def transpose_kernel(real: types.Type) -> Any:
     """The compiled transpose for ``real``."""
-    matrix = matrix_type(real)
-    signature = types.void(matrix, matrix, types.intp, types.intp)
-    return jit.kernel(jit.specialised(_transpose, f"transpose_{real}", LANES=lanes(real)), signature)
+    known = {"REAL": real, "LANES": lanes(real), "BYTES": real.bitwidth // 8}
+    return jit.kernel(jit.specialised(_transpose, f"transpose_{real}", **known), TRANSPOSE)

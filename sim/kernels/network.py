@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from numba import types
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from sim.kernels import jit
 from sim.kernels.dropout import counter_of, drop
 from sim.kernels.layout import LAYER_FIELDS, Layer
-from sim.kernels.matmul import Matrix, matrix_type
+from sim.kernels.matmul import PRODUCT, TRANSPOSE, Matrix
 from sim.kernels.measure import describe_activations
-from sim.kernels.simd import horizontal_sum, lanes_of, load
+from sim.kernels.simd import address, horizontal_sum, lanes_of, load
 
 
 class Tools(NamedTuple):
@@ -45,13 +44,8 @@ class Settings(NamedTuple):
     """Key of the dropout masks, uint64."""
 
 
-def tools_signatures(real: types.Type) -> Tools:
-    """The signature of each tool in the given precision."""
-    matrix, index = matrix_type(real), types.intp
-    return Tools(
-        product=types.void(matrix, matrix, matrix, matrix, index, index, index),
-        transpose=types.void(matrix, matrix, index, index),
-    )
+TOOLS = Tools(PRODUCT, TRANSPOSE)
+"""The signatures of the tools."""
 
 
 @jit.inlined
@@ -64,6 +58,12 @@ def layer_at(space, number):  # type: ignore[no-untyped-def]
 def matrix(work, begin, rows, columns):  # type: ignore[no-untyped-def]
     """A (rows, columns) view of a flat vector."""
     return work[begin : begin + rows * columns].reshape(rows, columns)
+
+
+@jit.inlined
+def block(flat, begin, row, column):  # type: ignore[no-untyped-def]
+    """A matrix inside a flat vector for the tools; distances in elements."""
+    return Matrix(address(flat, begin), row * flat.itemsize, column * flat.itemsize)
 
 
 # --- samples -------------------------------------------------------------------------------
@@ -87,8 +87,8 @@ def gather(space, work, features, targets, samples, tools):  # type: ignore[no-u
         for i in range(wide):
             work[row + i] = 0.0
     tools.transpose(
-        Matrix(work, first.rows, first.rows_stride, 1),
-        Matrix(work, first.input, space.columns, 1),
+        block(work, first.rows, first.rows_stride, 1),
+        block(work, first.input, space.columns, 1),
         space.columns,
         first.fan_in,
     )
@@ -105,10 +105,10 @@ def gather(space, work, features, targets, samples, tools):  # type: ignore[no-u
 def affine(space, layer, theta, work, tools):  # type: ignore[no-untyped-def]
     """h = W a + b, for every column."""
     tools.product(
-        Matrix(theta, layer.weight, layer.fan_in, 1),
-        Matrix(work, layer.input, space.columns, 1),
-        Matrix(work, layer.pre, space.columns, 1),
-        Matrix(theta, layer.bias, 1, 0),
+        block(theta, layer.weight, layer.fan_in, 1),
+        block(work, layer.input, space.columns, 1),
+        block(work, layer.pre, space.columns, 1),
+        block(theta, layer.bias, 1, 0),
         layer.fan_out,
         layer.fan_in,
         space.columns,
@@ -171,8 +171,8 @@ def forward(space, theta, running, work, count, step, settings, parts, tools, no
             skip(space, layer, work)
         above = layer_at(space, number + 1)
         tools.transpose(
-            Matrix(work, layer.post, space.columns, 1),
-            Matrix(work, above.rows, above.rows_stride, 1),
+            block(work, layer.post, space.columns, 1),
+            block(work, above.rows, above.rows_stride, 1),
             layer.fan_out,
             space.columns,
         )
@@ -225,10 +225,10 @@ def row_sums(source, begin, rows, columns, target, place):  # type: ignore[no-un
 def parameter_gradient(space, layer, work, gradient, count, tools):  # type: ignore[no-untyped-def]
     """∂L/∂W = δ aᵀ and ∂L/∂b = Σ_b δ_b."""
     tools.product(
-        Matrix(work, layer.delta, space.columns, 1),
-        Matrix(work, layer.rows, layer.rows_stride, 1),
-        Matrix(gradient, layer.weight, layer.fan_in, 1),
-        Matrix(work, space.zeros, 0, 0),
+        block(work, layer.delta, space.columns, 1),
+        block(work, layer.rows, layer.rows_stride, 1),
+        block(gradient, layer.weight, layer.fan_in, 1),
+        block(work, space.zeros, 0, 0),
         layer.fan_out,
         count,
         layer.fan_in,
@@ -240,10 +240,10 @@ def parameter_gradient(space, layer, work, gradient, count, tools):  # type: ign
 def input_gradient(space, layer, theta, work, target, tools):  # type: ignore[no-untyped-def]
     """∂L/∂a = Wᵀ δ, written to ``target``."""
     tools.product(
-        Matrix(theta, layer.weight, 1, layer.fan_in),
-        Matrix(work, layer.delta, space.columns, 1),
-        Matrix(work, target, space.columns, 1),
-        Matrix(work, space.zeros, 0, 0),
+        block(theta, layer.weight, 1, layer.fan_in),
+        block(work, layer.delta, space.columns, 1),
+        block(work, target, space.columns, 1),
+        block(work, space.zeros, 0, 0),
         layer.fan_in,
         layer.fan_out,
         space.columns,

@@ -6,7 +6,7 @@ type :class:`Vector` *is* an LLVM ``<N x float>``, so a local variable is a regi
 LLVM legalises any number of lanes: the code is correct on every CPU and fast where the
 number fits (16 float32 lanes with AVX-512, 8 with AVX2, 4 with SSE or NEON).
 
-Addresses are ``array, index`` pairs into flat arrays and are not checked.
+Places are ``array, index`` pairs into flat arrays, or addresses; neither is checked.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any
     return builder.gep(data, [index])
 
 
-def _load(builder: Any, address: Any, vector: Vector) -> Any:
-    pointer = builder.bitcast(address, _llvm(vector).as_pointer())
+def _load(builder: Any, place: Any, vector: Vector) -> Any:
+    pointer = builder.bitcast(place, _llvm(vector).as_pointer())
     return builder.load(pointer, align=vector.real.bitwidth // 8)
 
 
@@ -108,10 +108,10 @@ def _fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
 
 def _mask(builder: Any, count: Any, vector: Vector) -> Any:
     """Lanes below ``count``."""
-    index = ir.VectorType(ir.IntType(64), vector.count)
-    wide = builder.insert_element(ir.Constant(index, ir.Undefined), count, ir.Constant(ir.IntType(32), 0))
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
-    wide = builder.shuffle_vector(wide, ir.Constant(index, ir.Undefined), zeros)
+    index = ir.VectorType(ir.IntType(32), vector.count)
+    narrow = builder.trunc(count, ir.IntType(32))
+    wide = builder.insert_element(ir.Constant(index, ir.Undefined), narrow, ir.Constant(ir.IntType(32), 0))
+    wide = builder.shuffle_vector(wide, ir.Constant(index, ir.Undefined), ir.Constant(index, [0] * vector.count))
     return builder.icmp_signed("<", ir.Constant(index, list(range(vector.count))), wide)
 
 
@@ -122,6 +122,20 @@ def _store_first(builder: Any, value: Any, address: Any, vector: Vector, mask: A
     name = f"llvm.masked.store.{_suffix(value.type)}.p0"
     store = cgutils.get_or_insert_function(builder.module, kind, name)
     builder.call(store, [value, pointer, ir.Constant(ir.IntType(32), vector.real.bitwidth // 8), mask])
+
+
+@intrinsic
+def address(typing: Any, array: Any, index: Any) -> Any:
+    """Where ``array[index]`` lies in memory.
+
+    A whole array passed from function to function costs seven words and two counts of
+    its references; its address costs one word.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ptrtoint(_address(context, builder, array, *args), ir.IntType(64))
+
+    return types.intp(array, types.intp), generate
 
 
 @intrinsic
@@ -250,76 +264,85 @@ def horizontal_sum(typing: Any, value: Any) -> Any:
     return value.real(value), generate
 
 
-# --- tiles of a matrix product -----------------------------------------------------------
+# --- tiles of a matrix product: all places are addresses, all distances bytes ------------
+
+
+def _pointer(builder: Any, place: Any, kind: Any) -> Any:
+    return builder.inttoptr(place, kind.as_pointer())
+
+
+def _number(builder: Any, place: Any, vector: Vector) -> Any:
+    """The number at an address, in every lane."""
+    return _broadcast(builder, builder.load(_pointer(builder, place, _llvm(vector).element)), vector)
+
+
+def _vector(builder: Any, place: Any, vector: Vector) -> Any:
+    return builder.load(_pointer(builder, place, _llvm(vector)), align=vector.real.bitwidth // 8)
+
+
+def _steps(builder: Any, place: Any, step: Any, count: int) -> list[Any]:
+    """place, place + step, … as LLVM values."""
+    places = [place]
+    for _ in range(count - 1):
+        places.append(builder.add(places[-1], step))
+    return places
 
 
 @intrinsic(prefer_literal=True)
-def tile_from(typing: Any, rows: Any, vectors: Any, start: Any, index: Any, stride: Any) -> Any:
-    """A tile whose row r is filled with ``start[index + r * stride]``."""
-    vector = Vector(start.dtype, lanes(start.dtype))
+def tile_from(typing: Any, real: Any, rows: Any, vectors: Any, start: Any, step: Any) -> Any:
+    """A tile whose row r is filled with the number at ``start + r * step``."""
+    vector = Vector(real.dtype, lanes(real.dtype))
     tile = Tile(vector, rows.literal_value, vectors.literal_value)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         value = ir.Constant(context.get_value_type(tile), ir.Undefined)
-        place = args[3]
-        for row in range(tile.rows):
-            filled = _broadcast(
-                builder, builder.load(_address(context, builder, start, args[2], place)), vector
-            )
+        for row, place in enumerate(_steps(builder, args[3], args[4], tile.rows)):
+            filled = _number(builder, place, vector)
             for column in range(tile.vectors):
                 value = builder.insert_value(value, filled, row * tile.vectors + column)
-            place = builder.add(place, args[4])
         return value
 
-    return tile(rows, vectors, start, types.intp, types.intp), generate
+    return tile(real, rows, vectors, types.intp, types.intp), generate
 
 
 @intrinsic
-def tile_multiply_add(typing: Any, tile: Any, left: Any, a: Any, stride: Any, right: Any, x: Any) -> Any:
-    """Add to row r the product of the number ``left[a + r * stride]`` and the vectors from ``right[x]`` on."""
+def tile_multiply_add(typing: Any, tile: Any, left: Any, step: Any, right: Any) -> Any:
+    """Add to row r the number at ``left + r * step`` times the vectors from ``right`` on."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value, left_array, place, step, right_array, begin = args
-        vector = tile.vector
-        columns = []
-        for column in range(tile.vectors):
-            offset = builder.add(begin, ir.Constant(ir.IntType(64), column * vector.count))
-            columns.append(_load(builder, _address(context, builder, right, right_array, offset), vector))
-        result = value
-        for row in range(tile.rows):
-            number = builder.load(_address(context, builder, left, left_array, place))
-            factor = _broadcast(builder, number, vector)
+        result, vector = args[0], tile.vector
+        width = ir.Constant(ir.IntType(64), REGISTER_BYTES)
+        columns = [_vector(builder, place, vector) for place in _steps(builder, args[3], width, tile.vectors)]
+        for row, place in enumerate(_steps(builder, args[1], args[2], tile.rows)):
+            factor = _number(builder, place, vector)
             for column in range(tile.vectors):
                 at = row * tile.vectors + column
-                total = _fma(builder, factor, columns[column], builder.extract_value(value, at))
+                total = _fma(builder, factor, columns[column], builder.extract_value(result, at))
                 result = builder.insert_value(result, total, at)
-            place = builder.add(place, step)
         return result
 
-    return tile(tile, left, types.intp, types.intp, right, types.intp), generate
+    return tile(tile, types.intp, types.intp, types.intp), generate
 
 
 @intrinsic
-def tile_store(typing: Any, tile: Any, array: Any, index: Any, stride: Any, count: Any) -> Any:
-    """Write row r to ``array[index + r * stride:]``, its first ``count`` elements only."""
+def tile_store(typing: Any, tile: Any, place: Any, step: Any, count: Any) -> Any:
+    """Write row r to ``place + r * step``, its first ``count`` elements only."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value, target, place, step, columns = args
+        value, first, distance, columns = args
         vector = tile.vector
+        width = ir.Constant(ir.IntType(64), REGISTER_BYTES)
         masks = [
             _mask(builder, builder.sub(columns, ir.Constant(ir.IntType(64), column * vector.count)), vector)
             for column in range(tile.vectors)
         ]
-        for row in range(tile.rows):
-            for column in range(tile.vectors):
-                offset = builder.add(place, ir.Constant(ir.IntType(64), column * vector.count))
-                address = _address(context, builder, array, target, offset)
-                lane = builder.extract_value(value, row * tile.vectors + column)
-                _store_first(builder, lane, address, vector, masks[column])
-            place = builder.add(place, step)
+        for row, begin in enumerate(_steps(builder, first, distance, tile.rows)):
+            for column, at in enumerate(_steps(builder, begin, width, tile.vectors)):
+                part = builder.extract_value(value, row * tile.vectors + column)
+                _store_first(builder, part, _pointer(builder, at, part.type), vector, masks[column])
         return context.get_dummy_value()
 
-    return types.void(tile, array, types.intp, types.intp, types.intp), generate
+    return types.void(tile, types.intp, types.intp, types.intp), generate
 
 
 # --- transposing ---------------------------------------------------------------------------
@@ -346,24 +369,17 @@ def _transposed(builder: Any, rows: list[Any], count: int) -> list[Any]:
 
 
 @intrinsic
-def transpose_block(
-    typing: Any, source: Any, i: Any, source_stride: Any, target: Any, j: Any, target_stride: Any
-) -> Any:
-    """Write the transpose of the lanes × lanes block at ``source[i]`` to the block at ``target[j]``."""
-    vector = Vector(source.dtype, lanes(source.dtype))
+def transpose_block(typing: Any, real: Any, source: Any, source_step: Any, target: Any, target_step: Any) -> Any:
+    """Write the transpose of the lanes × lanes block at ``source`` to the block at ``target``; steps are bytes."""
+    vector = Vector(real.dtype, lanes(real.dtype))
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        source_array, read, read_step, target_array, write, write_step = args
-        rows = []
-        for _ in range(vector.count):
-            rows.append(_load(builder, _address(context, builder, source, source_array, read), vector))
-            read = builder.add(read, read_step)
-        for row in _transposed(builder, rows, vector.count):
-            address = _address(context, builder, target, target_array, write)
-            pointer = builder.bitcast(address, row.type.as_pointer())
-            builder.store(row, pointer, align=vector.real.bitwidth // 8)
-            write = builder.add(write, write_step)
+        _, read, read_step, write, write_step = args
+        rows = [_vector(builder, place, vector) for place in _steps(builder, read, read_step, vector.count)]
+        places = _steps(builder, write, write_step, vector.count)
+        for row, place in zip(_transposed(builder, rows, vector.count), places, strict=True):
+            builder.store(row, _pointer(builder, place, row.type), align=vector.real.bitwidth // 8)
         return context.get_dummy_value()
 
     index = types.intp
-    return types.void(source, index, index, target, index, index), generate
+    return types.void(real, index, index, index, index), generate

@@ -19,6 +19,7 @@ from sim.kernels import jit
 from sim.kernels.layout import SPACE_TYPE
 from sim.kernels.measure import describe_gradients, describe_update, describe_weights
 from sim.kernels.network import (
+    TOOLS,
     Settings,
     Tools,
     backward,
@@ -27,7 +28,6 @@ from sim.kernels.network import (
     gather,
     layer_at,
     loss,
-    tools_signatures,
 )
 from sim.kernels.parts import Parts, signatures
 from sim.kernels.sums import square_sum
@@ -359,7 +359,7 @@ def train_kernel(real_type: types.Type) -> Any:
     course = jit.struct(Course, [types.intp, array(index, 1)])
     room = jit.struct(Room, [vector, vector, vector])
     functions = [
-        types.FunctionType(signature) for signature in (*signatures(real_type), *tools_signatures(real_type))
+        types.FunctionType(signature) for signature in (*signatures(real_type), *TOOLS)
     ]
     signature = types.void(SPACE_TYPE, fleet, data, course, notes, room, *functions)
     return jit.kernel(jit.specialised(_train, f"train_{real_type}"), signature)
