@@ -13,7 +13,7 @@ mpmath.mp.dps = 40
 
 
 def errors(computed: np.ndarray, exact: Iterable[mpf]) -> tuple[np.ndarray, np.ndarray]:
-    """|computed - exact| as it is, and in ulp of the exact value; beyond the largest number only inf is right."""
+    """|computed - exact| as such and in ulp of the exact value; past the largest number only inf is right."""
     limits = np.finfo(computed.dtype)
     largest, smallest = mpf(float(limits.max)), mpf(float(limits.smallest_normal))
     half = mpf(2) ** -(limits.nmant + 2)
