@@ -168,7 +168,7 @@ def train_arrays(
         fleets.biases(fleet.theta[0], layer)[:] = b
     data = fleets.Data(
         features=fleets.padded_rows(inputs[None], precision),
-        targets=np.ascontiguousarray(
+        targets=fleets.padded_rows(
             _target_rows(np.asarray(targets), widths[-1], len(inputs))[None], precision
         ),
         order=order[None],

@@ -75,7 +75,7 @@ def data_for(run: Run, replicates: Sequence[int], outputs: int, seed: int) -> Da
     orders = [order(run.samples, run.batch_size, run.steps + 1, seed, replicate) for replicate in replicates]
     return Data(
         features=padded_rows(features, run.settings.precision),
-        targets=np.ascontiguousarray(targets, run.settings.precision),
+        targets=padded_rows(targets, run.settings.precision),
         order=np.stack(orders),
         sequence=np.arange(features.shape[1], dtype=np.int32),
         training=run.samples,

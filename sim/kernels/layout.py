@@ -60,6 +60,9 @@ class Space(NamedTuple):
     width: int
     """Rows of the widest layer and columns of the statistics."""
     targets: int
+    """(outputs, columns), and the same as rows of ``target_stride``."""
+    target_rows: int
+    target_stride: int
     scratch: int
     zeros: int
     carry: int
@@ -147,7 +150,9 @@ def layout(
         table=np.array(layers, np.int64).reshape(len(layers), LAYER_FIELDS),
         columns=columns,
         width=width,
-        targets=place(widths[-1] * columns),
+        targets=place(rounded(widths[-1]) * columns),
+        target_rows=place(columns * rounded(widths[-1])),
+        target_stride=rounded(widths[-1]),
         scratch=place(3 * columns),
         zeros=place(width),
         carry=place(2 * width * columns),

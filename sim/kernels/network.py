@@ -70,32 +70,39 @@ def block(flat, begin, row, column):  # type: ignore[no-untyped-def]
 
 
 @jit.inlined
-def gather(space, work, features, targets, samples, tools):  # type: ignore[no-untyped-def]
-    """Bring the rows numbered ``samples`` into ``work``: as rows, as (features, columns), targets likewise.
+def gather_rows(table, samples, work, place, stride, columns):  # type: ignore[no-untyped-def]
+    """Copy the rows numbered ``samples``, whole, to rows of ``stride``; the rest up to ``columns`` is zero.
 
-    Columns beyond the samples become zero: what a previous mini-batch left there would
-    still be finite, but equal studies shall have equal bytes.
+    What another mini-batch left there would be finite and never counted, but equal studies
+    shall have equal bytes.
     """
-    first = layer_at(space, 0)
-    wide = features.shape[1]
     for b in range(samples.size):
-        row, sample = first.rows + b * first.rows_stride, samples[b]
-        for i in range(wide):
-            work[row + i] = features[sample, i]
-    for b in range(samples.size, space.columns):
-        row = first.rows + b * first.rows_stride
-        for i in range(wide):
-            work[row + i] = 0.0
+        row, source = work[place + b * stride : place + (b + 1) * stride], table[samples[b]]
+        for i in range(row.size):
+            row[i] = source[i]
+    rest = work[place + samples.size * stride : place + columns * stride]
+    for i in range(rest.size):
+        rest[i] = 0
+
+
+@jit.inlined
+def gather(space, work, features, targets, samples, tools):  # type: ignore[no-untyped-def]
+    """Bring a mini-batch into ``work``: its features as rows and as (features, columns), its targets likewise."""
+    first, columns = layer_at(space, 0), space.columns
+    gather_rows(features, samples, work, first.rows, first.rows_stride, columns)
+    gather_rows(targets, samples, work, space.target_rows, space.target_stride, columns)
     tools.transpose(
         block(work, first.rows, first.rows_stride, 1),
-        block(work, first.input, space.columns, 1),
-        space.columns,
+        block(work, first.input, columns, 1),
+        columns,
         first.fan_in,
     )
-    for k in range(targets.shape[1]):
-        place = space.targets + k * space.columns
-        for b in range(samples.size):
-            work[place + b] = targets[samples[b], k]
+    tools.transpose(
+        block(work, space.target_rows, space.target_stride, 1),
+        block(work, space.targets, columns, 1),
+        columns,
+        space.target_stride,
+    )
 
 
 # --- forward ---------------------------------------------------------------------------------
@@ -141,10 +148,17 @@ def activate(space, layer, work, settings, parts):  # type: ignore[no-untyped-de
 
 
 @jit.inlined
-def skip(space, layer, work):  # type: ignore[no-untyped-def]
-    """Residual connection: the layer's output plus its input."""
-    for i in range(layer.fan_out * space.columns):
-        work[layer.post + i] += work[layer.input + i]
+def add(target, source):  # type: ignore[no-untyped-def]
+    """target += source.  (Loops run over views: an index ``begin + i`` that might be negative is not vectorised.)"""
+    for i in range(target.size):
+        target[i] += source[i]
+
+
+@jit.inlined
+def multiply(target, source):  # type: ignore[no-untyped-def]
+    """target *= source."""
+    for i in range(target.size):
+        target[i] *= source[i]
 
 
 @jit.inlined
@@ -168,7 +182,7 @@ def forward(space, theta, running, work, count, step, settings, parts, tools, no
         if settings.dropout > 0:
             drop(post, slope, settings.dropout, counter_of(step, number), settings.key)
         if layer.skip:
-            skip(space, layer, work)
+            add(post, work[layer.input : layer.input + size])
         above = layer_at(space, number + 1)
         tools.transpose(
             block(work, layer.post, space.columns, 1),
@@ -189,7 +203,8 @@ def evaluate(space, theta, running, work, count, settings, parts, tools):  # typ
         normalize(space, layer, theta, running, work, count, settings, parts.normalize_evaluate)
         activate(space, layer, work, settings, parts)
         if layer.skip:
-            skip(space, layer, work)
+            size = layer.fan_out * space.columns
+            add(work[layer.post : layer.post + size], work[layer.input : layer.input + size])
     affine(space, layer_at(space, last), theta, work, tools)
 
 
@@ -212,13 +227,13 @@ def loss(space, work, count, parts):  # type: ignore[no-untyped-def]
 @jit.inlined
 def row_sums(source, begin, rows, columns, target, place):  # type: ignore[no-untyped-def]
     """target[place + r] = Σ_c source[r, c]; ``columns`` are whole vectors."""
-    step = lanes_of(source)
+    step, sums = lanes_of(source), target[place : place + rows]
     for r in range(rows):
         start = begin + r * columns
         partial = load(source, start)
         for c in range(step, columns, step):
             partial = partial + load(source, start + c)
-        target[place + r] = horizontal_sum(partial)
+        sums[r] = horizontal_sum(partial)
 
 
 @jit.inlined
@@ -253,8 +268,8 @@ def input_gradient(space, layer, theta, work, target, tools):  # type: ignore[no
 @jit.inlined
 def through_activation(space, layer, theta, gradient, work, carried, count, parts):  # type: ignore[no-untyped-def]
     """δ = ∂L/∂h of a hidden layer from ∂L/∂(its output): slope, then the normalizer backward."""
-    for i in range(layer.fan_out * space.columns):
-        work[layer.pre + i] *= work[carried + i]
+    size = layer.fan_out * space.columns
+    multiply(work[layer.pre : layer.pre + size], work[carried : carried + size])
     parts.normalize_backward(
         matrix(work, layer.pre, layer.fan_out, space.columns),
         matrix(work, layer.normal, layer.fan_out, space.columns),
@@ -276,8 +291,8 @@ def backward(space, theta, gradient, work, count, parts, tools):  # type: ignore
         parameter_gradient(space, layer, work, gradient, count, tools)
         input_gradient(space, layer, theta, work, free, tools)
         if layer.skip:
-            for i in range(layer.fan_in * space.columns):
-                work[free + i] += work[carried + i]
+            size = layer.fan_in * space.columns
+            add(work[free : free + size], work[carried : carried + size])
         carried, free = free, carried
         below = layer_at(space, number - 1)
         through_activation(space, below, theta, gradient, work, carried, count, parts)

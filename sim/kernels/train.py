@@ -37,9 +37,9 @@ class Data(NamedTuple):
     """The samples of a batch of runs, one table for each of S seeds."""
 
     features: np.ndarray
-    """(S, rows, stride): the training rows, then the test rows; stride is fan_in or more."""
+    """(S, rows, features rounded up to whole vectors): the training rows, then the test rows."""
     targets: np.ndarray
-    """(S, rows, outputs): numbers, or classes as one-hot rows."""
+    """(S, rows, outputs rounded up to whole vectors): numbers, or classes as one-hot rows."""
     order: np.ndarray
     """(S, T, batch) int32: the training rows of each step's mini-batch; step t takes row t mod T."""
     sequence: np.ndarray
@@ -301,8 +301,9 @@ def train_one(space, fleet, r, data, course, notes, room, parts, tools):  # type
             notes.norms[r, step] = math.sqrt(square_sum(gradient))
         condition(theta, gradient, numbers)
         if c < checkpoints.size and checkpoints[c] == step + 1 and notes.layers.shape[2] > 0:
+            before = work[space.before : space.before + theta.size]
             for i in range(theta.size):
-                work[space.before + i] = theta[i]
+                before[i] = theta[i]
         parts.constants(step + 1.0, fleet.optimizer[r], room.constants)
         parts.update(theta, gradient, state, room.constants)
 
@@ -358,8 +359,6 @@ def train_kernel(real_type: types.Type) -> Any:
     vector = jit.vector_of(real_type)
     course = jit.struct(Course, [types.intp, array(index, 1)])
     room = jit.struct(Room, [vector, vector, vector])
-    functions = [
-        types.FunctionType(signature) for signature in (*signatures(real_type), *TOOLS)
-    ]
+    functions = [types.FunctionType(signature) for signature in (*signatures(real_type), *TOOLS)]
     signature = types.void(SPACE_TYPE, fleet, data, course, notes, room, *functions)
     return jit.kernel(jit.specialised(_train, f"train_{real_type}"), signature)
