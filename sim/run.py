@@ -71,10 +71,17 @@ def conduct(
         failures = _train(store, planned, pending, jobs or cores(), quiet) if pending else ()
         store.finish()
         if len(failures) < len(planned.batches):
+            _say("drawing tables, figures and report", quiet)
             report.build(store.directory)
     trained = sum(len(batch.runs) for batch in pending) - sum(len(batch.runs) for batch, _ in failures)
     reasons = tuple(_reason(batch, error) for batch, error in failures)
     return Outcome(store.directory, len(planned.runs), trained, time.perf_counter() - started, reasons)
+
+
+def _say(line: str, quiet: bool) -> None:
+    """What is being done, for the stretches that the progress of training does not show."""
+    if not quiet:
+        click.echo(line, err=True)
 
 
 Failures = tuple[tuple["Batch", BaseException], ...]
@@ -86,6 +93,7 @@ def _train(store: Store, plan: Plan, pending: Sequence[Batch], jobs: int, quiet:
     from sim.progress import Progress
 
     began = datetime.now(UTC).isoformat(timespec="seconds")
+    _say("compiling kernels, or loading those of an earlier run", quiet)
     compiling = execute.prepare(plan)
     started = time.perf_counter()
     failures: list[tuple[Batch, BaseException]] = []

@@ -416,5 +416,8 @@ def test_without_a_terminal_there_are_plain_lines(here):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "\x1b" not in out + err
-    assert err.splitlines()[-1].startswith(f"{NETWORKS} of {NETWORKS} networks, ")
+    lines = err.splitlines()
+    assert lines[0].startswith("compiling kernels")
+    assert lines[-2].startswith(f"{NETWORKS} of {NETWORKS} networks, ")
+    assert lines[-1].startswith("drawing")
     assert out.splitlines()[-1].endswith("results/small/report.html")

@@ -1,0 +1,112 @@
+"""The command with nothing replaced: real training, real report, real kills."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sim import run
+from sim.store import read
+
+STUDY = """
+title = "Many small batches"
+seed = 5
+[defaults]
+dataset = "iris"
+steps = 30
+checkpoints = 4
+replicates = 2
+[[grid]]
+name = "widths"
+question = "How wide must a network be?"
+depth = 2
+width = {start = 2, stop = 25, num = 24}
+activation = "tanh"
+initializer = ["glorot_normal", "zeros"]
+optimizer = {name = "adam", lr = 0.01}
+target = [{name = "learned", metric = "train_accuracy", value = 0.9}]
+"""
+NETWORKS, BATCHES = 96, 24
+KILLS = 6
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder with the study, and its results as one thread leaves them without interruption."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "many.toml").write_text(STUDY)
+    assert (
+        run.main([str(folder / "many.toml"), "--out", str(folder / "straight"), "--jobs", "1", "--quiet"])
+        == 0
+    )
+    return folder
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    """Every file but the manifest, tables, figures and report included."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != "manifest.json")
+    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
+
+
+def different(one: Path, other: Path) -> list[str]:
+    """Names of the files that are not the same in both folders."""
+    a, b = contents(one), contents(other)
+    return sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
+
+
+def test_a_study_leaves_records_of_every_network(folder):
+    runs, curves, layers = read(folder / "straight")
+    assert len(runs) == NETWORKS
+    assert set(runs["status"]) <= {"reached", "not_reached", "diverged"}
+    assert runs.loc[runs["initializer"] == "zeros", "status"].eq("not_reached").all()
+    assert (runs["status"] == "reached").any()
+    assert len(curves) == NETWORKS * 4
+    assert len(layers) == NETWORKS * 4 * 3
+    for name in ("report.html", "study.toml", "manifest.json", "runs.csv"):
+        assert (folder / "straight" / name).stat().st_size > 0
+    assert list((folder / "straight/figures").glob("*.svg"))
+    assert list((folder / "straight/tables").glob("*.csv"))
+
+
+def test_two_threads_leave_the_bytes_of_one(folder):
+    assert run.main([str(folder / "many.toml"), "--out", str(folder / "two"), "--jobs", "2", "--quiet"]) == 0
+    assert different(folder / "straight", folder / "two") == []
+
+
+def test_other_batches_leave_the_same_bytes(folder, monkeypatch):
+    monkeypatch.setattr("sim.plan.BATCH_RUNS", 1)
+    assert run.main([str(folder / "many.toml"), "--out", str(folder / "single"), "--quiet"]) == 0
+    assert different(folder / "straight", folder / "single") == []
+
+
+def test_kills_at_random_moments_change_nothing(folder):
+    """Six processes are killed with -9, each somewhat further on; the seventh finishes their work."""
+    draws, directory = random.Random(0), folder / "killed"
+    for round_ in range(KILLS):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sim.run", "many.toml", "--out", "killed", "--quiet"], cwd=folder
+        )
+        enough = round_ * BATCHES // (KILLS + 1)
+        while process.poll() is None and len(list(directory.glob("shards/*.arrow"))) < enough:
+            time.sleep(0.001)
+        time.sleep(draws.uniform(0, 0.05))
+        process.kill()
+        assert process.wait() == -signal.SIGKILL  # it was killed, it had not come to its end
+    assert not (directory / "report.html").exists()
+    assert run.main([str(folder / "many.toml"), "--out", str(directory), "--quiet"]) == 0
+    assert different(folder / "straight", directory) == []
+
+
+def test_a_report_comes_from_the_records_alone(folder):
+    before = contents(folder / "straight")
+    (folder / "straight/report.html").unlink()
+    for path in [*(folder / "straight/tables").iterdir(), *(folder / "straight/figures").iterdir()]:
+        path.unlink()
+    assert run.main(["report", str(folder / "straight")]) == 0
+    assert contents(folder / "straight") == before
