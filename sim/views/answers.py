@@ -11,13 +11,15 @@ from sim.views.effects import effects
 from sim.views.figures_gradients import STRUCTURE
 from sim.views.figures_success import goal, has_target
 from sim.views.records import GridRecords
+from sim.views.rows import highest, lowest
 from sim.views.tuning import tuned
 
 MAIN = ("activation", "initializer", "normalizer", "residual", "optimizer", "depth", "samples", "steps")
 
 
 def answer(grid: GridRecords) -> str:
-    """Up to three sentences, most telling first: what helps, where gradients go, who learns, what overfits."""
+    """Up to three sentences, most telling first: what helps, where gradients go, who learns, what "
+    "overfits."""
     said = [tell(grid) for tell in (_treatments, _gradients, _learners, _gap)]
     return " ".join([sentence for sentence in said if sentence][:3])
 
@@ -32,7 +34,7 @@ def _treatments(grid: GridRecords) -> str:
     if main.empty:
         return ""
     gain = main["mean_difference"] * (1 if main["quantity"].iloc[0].endswith("accuracy") else -1)
-    best = main.loc[gain.idxmax()]
+    best = highest(main.assign(gain=gain), "gain")
     what = str(best["quantity"]).removeprefix("final_").replace("_", " ")
     name = wording.treatment(str(best["factor"]), best["level"])
     if gain.max() <= 0:
@@ -53,10 +55,11 @@ def _gradients(grid: GridRecords) -> str:
     known = frame[np.isfinite(frame["factor"])]
     if known.empty:
         return "Every hidden gradient is zero or not finite before training."
-    low, high = known.loc[known["factor"].idxmin()], known.loc[known["factor"].idxmax()]
+    low, high = lowest(known, "factor"), highest(known, "factor")
     return (
         f"Before training a layer multiplies the gradient's norm by {wording.number(low['factor'])} at worst "
-        f"({wording.cell(low, factors)}) and by {wording.number(high['factor'])} at most ({wording.cell(high, factors)})."
+        f"({wording.cell(low, factors)}) and by {wording.number(high['factor'])} at most "
+        f"({wording.cell(high, factors)})."
     )
 
 
@@ -67,14 +70,15 @@ def _learners(grid: GridRecords) -> str:
     chosen = tuned(grid)
     target = str(grid.target)
     whole = convergence.success(chosen.runs, [], target).iloc[0]
-    said = f"{wording.percent(whole['share'])} of {wording.count(int(whole['networks']), 'network')} reach {goal(grid.targets[0])}"
+    networks = wording.count(int(whole["networks"]), "network")
+    said = f"{wording.percent(whole['share'])} of {networks} reach {goal(grid.targets[0])}"
     spread = {f: convergence.success(chosen.runs, [f], target) for f in MAIN if f in chosen.varying}
     wide = {f: frame["share"].max() - frame["share"].min() for f, frame in spread.items()}
     if not wide or max(wide.values()) == 0:
         return f"{said}."
     factor = max(wide, key=lambda name: wide[name])
     frame = spread[factor]
-    best, worst = frame.loc[frame["share"].idxmax()], frame.loc[frame["share"].idxmin()]
+    best, worst = highest(frame, "share"), lowest(frame, "share")
     return (
         f"{said}; {wording.cell(best, [factor])} does best ({wording.percent(best['share'])}), "
         f"{wording.cell(worst, [factor])} worst ({wording.percent(worst['share'])})."
@@ -89,6 +93,7 @@ def _gap(grid: GridRecords) -> str:
     metric = "accuracy" if frame["accuracy_gap"].notna().any() else "loss"
     few, many = frame.iloc[0], frame.iloc[-1]
     return (
-        f"With {wording.number(few['samples'])} training rows the gap in {metric} is {wording.number(few[f'{metric}_gap'])}, "
+        f"With {wording.number(few['samples'])} training rows the gap in {metric} is "
+        f"{wording.number(few[f'{metric}_gap'])}, "
         f"with {wording.number(many['samples'])} it is {wording.number(many[f'{metric}_gap'])}."
     )

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from sim.views import wording
 from sim.views.records import PLAIN, TOGETHER, GridRecords
 from sim.views.style import HUES, label
 
-PANELS = 16
+PANELS = 15
 ABREAST = 4
 """Most panels of a figure, and most of them side by side."""
-LINES, TALLEST = 18, 30
+LINES, TALLEST = 18, 40
 """Most lines or columns of a heatmap, and most lines that stand one below another."""
 LARGEST = ("depth", "steps", "samples", "width")
 """Factors that are held at their largest level where they cannot be shown."""
@@ -83,8 +81,8 @@ def arrange(
 ) -> Arrangement:
     """For panels of lines: each role gets the first factor of its preferences that varies.
 
-    A factor left over becomes the hue or the column where that is free; the rest is held at one level. `across` is the
-    factor on the x axis: it has no role and is not held.
+    A factor left over becomes the hue or the column where that is free; the rest is held at one level.
+    `across` is the factor on the x axis: it has no role and is not held.
     """
     grid = grid.conditioned
     factors = [factor for factor in factors_of(grid) if factor != across]
@@ -165,14 +163,9 @@ def _cap(grid: GridRecords, factor: str | None, most: int) -> tuple[GridRecords,
     if factor == "condition":
         kept = [level for level in levels if TOGETHER not in level]
     elif not isinstance(levels[0], str):
-        kept = [levels[round(i * (len(levels) - 1) / max(most - 1, 1))] for i in range(most - 1)] + levels[-1:]
+        kept = [levels[round(i * (len(levels) - 1) / max(most - 1, 1))] for i in range(most - 1)] + levels[
+            -1:
+        ]
     kept = kept[:most]
     said = f"{len(kept)} of {len(levels)} levels of {label(factor)} are drawn; the table's CSV holds all."
     return grid.of(grid.runs[grid.runs[factor].isin(kept)]), [said]
-
-
-def rows_by(frame: pd.DataFrame, by: Sequence[str]) -> dict[tuple[Any, ...], pd.DataFrame]:
-    """The rows of each cell."""
-    if not by:
-        return {(): frame}
-    return dict(iter(frame.groupby(list(by), sort=False, dropna=False)))

@@ -43,7 +43,9 @@ def handles(arranged: Arrangement, dashes: Sequence[Any] = ()) -> list[Any]:
     """Samples for the legend: a line for each coloured level, then a grey one for each dash pattern."""
     from matplotlib.lines import Line2D
 
-    coloured = [Line2D([], [], color=look["color"], marker=look["marker"]) for look in looks(arranged).values()]
+    coloured = [
+        Line2D([], [], color=look["color"], marker=look["marker"]) for look in looks(arranged).values()
+    ]
     return [*coloured, *(Line2D([], [], color=style.MUTED, linestyle=dash) for dash in dashes)]
 
 
@@ -84,7 +86,8 @@ def step_axis(axis: Axes, steps: Any) -> None:
 
 
 def size_axis(axis: Axes, sizes: Any) -> None:
-    """Sizes at their own values, a logarithm where they span more than a factor of eight, no label over another."""
+    """Sizes at their own values, a logarithm where they span more than a factor of eight, no label "
+    "over another."""
     from matplotlib.ticker import NullLocator
 
     sizes = np.sort(np.unique(sizes))
@@ -93,7 +96,13 @@ def size_axis(axis: Axes, sizes: Any) -> None:
         axis.set_xscale("log")
         axis.xaxis.set_minor_locator(NullLocator())
     place = np.log10(sizes) if logarithmic else sizes.astype(float)
-    inches = axis.get_position().width * style.PAGE_WIDTH * 0.9 * (place - place[0]) / ((place[-1] - place[0]) or 1.0)
+    inches = (
+        axis.get_position().width
+        * style.PAGE_WIDTH
+        * 0.9
+        * (place - place[0])
+        / ((place[-1] - place[0]) or 1.0)
+    )
     texts = [wording.setting(size) for size in sizes]
     kept = [len(sizes) - 1]
     for index in range(len(sizes) - 2, -1, -1):

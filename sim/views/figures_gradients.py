@@ -10,17 +10,19 @@ import pandas as pd
 from sim.analysis import gradients
 from sim.analysis.prediction import compare_with_theory
 from sim.views import drawing, layout, style, wording
-from sim.views.arrangement import Arrangement, arrange, arrange_heatmap, factors_of, rows_by
+from sim.views.arrangement import Arrangement, arrange, arrange_heatmap, factors_of
 from sim.views.heatmaps import Scale, heatmap
 from sim.views.records import GridRecords
 from sim.views.registry import Drawing, figure
+from sim.views.rows import highest, lowest, rows_by
 from sim.views.tuning import tuned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 STRUCTURE = (
-    "dataset", "depth", "width", "activation", "initializer", "bias", "normalizer", "residual", "scaling", "dropout",
+    "dataset", "depth", "width", "activation", "initializer", "bias", "normalizer", "residual", "scaling",
+    "dropout",
 )  # fmt: skip
 """Factors that change the gradients of a network before it is trained."""
 SPAN = 3.0
@@ -52,11 +54,13 @@ def gradient_by_layer(grid: GridRecords) -> Drawing:
         rows = {level: _deepest(parts[cell]) for level, cell in cells.items() if cell in parts}
         drawing.bands(axis, [_shade(rows[level], "layer", looks[level]) for level in rows])
         for level in rows:
-            axis.plot(rows[level]["layer"], rows[level]["mean_log10"], markevery=drawing.every(len(rows[level])), **looks[level])
+            norms = rows[level].set_index("layer")["mean_log10"]
+            axis.plot(norms.index, norms, markevery=drawing.every(len(norms)), **looks[level])
             _dashes(axis, rows[level], theory.get(cells[level]), looks[level]["color"])
         _flags(axis, rows, looks)
     layout.legend(shown.figure, drawing.handles(arranged), entries, title)
-    return Drawing(shown.figure, _joined(_by_layer_caption(arranged, grid), _signs(frame, theory), arranged.remarks()))
+    caption = _joined(_by_layer_caption(arranged, grid), _signs(frame, theory), arranged.remarks())
+    return Drawing(shown.figure, caption)
 
 
 def with_depth(arranged: Arrangement) -> list[str]:
@@ -78,7 +82,8 @@ def _shade(rows: pd.DataFrame, x: str, look: dict[str, Any]) -> drawing.Shade:
 
 
 def _flags(axis: Axes, rows: dict[Any, pd.DataFrame], looks: dict[Any, dict[str, Any]]) -> None:
-    """Triangles at the edge where norms are zero (down) or not finite (up): a log axis has no place for them."""
+    """Triangles at the edge where norms are zero (down) or not finite (up): a log axis has no place "
+    "for them."""
     axis.margins(y=0.1)
     for share, sign, start, way in (("zero_share", "v", 0.03, 1), ("nonfinite_share", "^", 0.97, -1)):
         flagged = [level for level, cell in rows.items() if (cell[share] > 0).any()]
@@ -86,8 +91,8 @@ def _flags(axis: Axes, rows: dict[Any, pd.DataFrame], looks: dict[Any, dict[str,
             bad = rows[level].loc[rows[level][share] > 0, "layer"]
             height = np.full(len(bad), start + way * 0.055 * index)
             axis.plot(
-                bad, height, sign, color=looks[level]["color"], markersize=3.6, markevery=drawing.every(len(bad), 12),
-                transform=axis.get_xaxis_transform(), clip_on=False,
+                bad, height, sign, color=looks[level]["color"], markersize=3.6, clip_on=False,
+                markevery=drawing.every(len(bad), 12), transform=axis.get_xaxis_transform(),
             )  # fmt: skip
 
 
@@ -96,7 +101,8 @@ def _theory(arranged: Arrangement) -> dict[tuple[Any, ...], float]:
     frame = compare_with_theory(arranged.grid.runs, arranged.grid.layers, arranged.by)
     known = frame[frame["predicted"] > 0]
     slopes = known.assign(slope=0.5 * np.log10(known["predicted"].astype(float)))
-    return {cell: rows["slope"].iloc[0] for cell, rows in rows_by(slopes, arranged.by).items() if len(rows) == 1}
+    cells = rows_by(slopes, arranged.by).items()
+    return {cell: float(rows["slope"].iloc[0]) for cell, rows in cells if len(rows) == 1}
 
 
 def _dashes(axis: Axes, rows: pd.DataFrame, slope: float | None, colour: Any) -> None:
@@ -126,7 +132,7 @@ def _by_layer_caption(arranged: Arrangement, grid: GridRecords) -> str:
     known = ratio[np.isfinite(ratio["log10_ratio"])]
     if known.empty:
         return "No network has a finite gradient in both its first and its last hidden layer."
-    falls, grows = known.loc[known["log10_ratio"].idxmin()], known.loc[known["log10_ratio"].idxmax()]
+    falls, grows = lowest(known, "log10_ratio"), highest(known, "log10_ratio")
     return (
         "From the last hidden layer back to the first the gradient's norm changes by "
         f"{wording.power(falls['log10_ratio'])} ({wording.cell(falls, names)}) "
@@ -137,7 +143,7 @@ def _by_layer_caption(arranged: Arrangement, grid: GridRecords) -> str:
 @figure(
     title="Factor per layer, untrained",
     needs=("log10_grad_pre",),
-    applies=lambda grid: grid.deepest >= 3 and len(set(factors_of(grid.untrained.conditioned)) - {"depth"}) >= 2,
+    applies=lambda grid: grid.deepest >= 3 and len({*factors_of(grid.untrained.conditioned), "depth"}) >= 3,
 )
 def factor_heatmap(grid: GridRecords) -> Drawing:
     """What one layer of back-propagation multiplies the gradient's norm by."""
@@ -165,24 +171,27 @@ def _factor_caption(frame: pd.DataFrame, by: list[str]) -> str:
     known = frame[np.isfinite(frame["log10_factor"])]
     if known.empty:
         return "No cell has finite gradients to fit a factor to."
-    low, high = known.loc[known["factor"].idxmin()], known.loc[known["factor"].idxmax()]
-    near = known.loc[known["log10_factor"].abs().idxmin()]
+    low, high = lowest(known, "factor"), highest(known, "factor")
+    near = lowest(known.assign(away=known["log10_factor"].abs()), "away")
     falls, grows = int((known["factor_high"] < 1).sum()), int((known["factor_low"] > 1).sum())
-    told = {name: f"{wording.number(row['factor'])} ({wording.cell(row, by)})" for name, row in (("low", low), ("high", high))}
+    least, most = (f"{wording.number(row['factor'])} ({wording.cell(row, by)})" for row in (low, high))
     said = (
-        f"One layer multiplies the gradient's norm by {told['low']} to {told['high']}; closest to 1 is "
-        f"{wording.cell(near, by)} with {wording.number(near['factor'])}. Of {wording.count(len(frame), 'cell')} "
+        f"One layer multiplies the gradient's norm by {least} to {most}; closest to 1 is "
+        f"{wording.cell(near, by)} with {wording.number(near['factor'])}. Of "
+        f"{wording.count(len(frame), 'cell')} "
         f"{falls} shrink it and {grows} grow it beyond doubt (95 % interval clear of 1)."
     )
     zeros = int((frame["text"] == "0").sum())
     broken = int((frame["text"] == "∞").sum())
     if zeros + broken:
-        said += f" Hatched: the gradient is exactly zero (0, {zeros} cells) or not finite (∞, {broken} cells)."
+        said += f" Hatched: gradients exactly zero (0, {zeros} cells) or not finite (∞, {broken} cells)."
     return said
 
 
 @figure(
-    title="Gradient norm during training", needs=("log10_grad_pre", "step"), applies=lambda grid: grid.deepest >= 2
+    title="Gradient norm during training",
+    needs=("log10_grad_pre", "step"),
+    applies=lambda grid: grid.deepest >= 2,
 )
 def gradient_over_training(grid: GridRecords) -> Drawing:
     """log10 ‖∂L/∂h‖ of the first (solid) and last (dotted) hidden layer over the training steps."""
@@ -194,12 +203,14 @@ def gradient_over_training(grid: GridRecords) -> Drawing:
     )
     frame = gradients.over_training(arranged.grid.runs, grid.layers, arranged.by)
     entries, title = [*drawing.entries(arranged), *gradients.PLACES], drawing.title(arranged)
-    shown = layout.panels(arranged, style.axis_label("step"), style.axis_label("log10_grad_pre"), entries, title)
+    names = style.axis_label("step"), style.axis_label("log10_grad_pre")
+    shown = layout.panels(arranged, *names, entries, title)
     looks, parts = drawing.looks(arranged), rows_by(frame, [*arranged.by, "place"])
     for where, axis in shown:
         shades = []
         for level, look in looks.items():
-            first, last = (parts.get((*drawing.key(arranged, where, level), place)) for place in gradients.PLACES)
+            cell = drawing.key(arranged, where, level)
+            first, last = (parts.get((*cell, place)) for place in gradients.PLACES)
             if last is not None:
                 axis.plot(last["step"], last["mean_log10"], color=look["color"], linestyle=DOTTED)
             if first is not None:
@@ -217,14 +228,17 @@ def _training_caption(frame: pd.DataFrame, arranged: Arrangement) -> str:
     start = first[first["step"] == 0]
     if start.empty:
         return "No first layer has a finite gradient at the start."
-    weakest = start.loc[start["mean_log10"].idxmin()]
-    same = first[(first[arranged.by] == weakest[arranged.by]).all(axis=1)] if arranged.by else first
-    end = same.loc[same["step"].idxmax()]
+    weakest = lowest(start, "mean_log10")
+    same = rows_by(first, arranged.by)[tuple(weakest[factor] for factor in arranged.by)]
+    end = highest(same, "step")
     who = wording.cell(weakest, arranged.by) or "all networks"
     return (
-        f"The weakest first-layer gradient before training, {wording.power(weakest['mean_log10'])} ({who}), stands at "
-        f"{wording.power(end['mean_log10'])} after {wording.count(int(end['step']), 'step')}. Lines: mean of the finite "
-        "logarithms over replicates; bands: 95 % interval of the first layer; a diverged network leaves its line."
+        f"The weakest first-layer gradient before training, {wording.power(weakest['mean_log10'])} "
+        f"({who}), stands at "
+        f"{wording.power(end['mean_log10'])} after {wording.count(int(end['step']), 'step')}. Lines: "
+        "mean of the finite "
+        "logarithms over replicates; bands: 95 % interval of the first layer; a diverged network leaves "
+        "its line."
     )
 
 
@@ -249,7 +263,8 @@ def saturation_by_layer(grid: GridRecords) -> Drawing:
                 continue
             rows = _deepest(rows)
             axis.plot(rows["layer"], 100 * rows["saturated"], markevery=drawing.every(len(rows)), **look)
-            shades.append((rows["layer"], 100 * rows["saturated_low"], 100 * rows["saturated_high"], look["color"]))
+            low, high = 100 * rows["saturated_low"], 100 * rows["saturated_high"]
+            shades.append((rows["layer"], low, high, look["color"]))
         drawing.bands(axis, shades)
         axis.set_ylim(-3, 103)
     layout.legend(shown.figure, drawing.handles(arranged), entries, title)
@@ -260,10 +275,12 @@ def _saturation_caption(frame: pd.DataFrame, by: list[str]) -> str:
     known = frame[frame["saturated"].notna()]
     if known.empty:
         return "No network has a last checkpoint to look at."
-    worst = known.loc[known["saturated"].idxmax()]
+    worst = highest(known, "saturated")
     return (
-        f"Most saturated after training: layer {worst['layer']} of {wording.cell(worst, by)}, where the slope of "
+        f"Most saturated after training: layer {worst['layer']} of {wording.cell(worst, by)}, where the "
+        "slope of "
         f"{wording.percent(worst['saturated'])} of the activations is at most a twentieth of its largest and "
-        f"{wording.percent(worst['dead'])} of the units are so for every sample. Lines: mean over replicates at the last "
+        f"{wording.percent(worst['dead'])} of the units are so for every sample. Lines: mean over "
+        "replicates at the last "
         "recorded step; bands: 95 % interval."
     )

@@ -9,9 +9,10 @@ import pandas as pd
 
 from sim.analysis import overfitting
 from sim.views import drawing, layout, style, wording
-from sim.views.arrangement import ABREAST, Arrangement, arrange, rows_by
+from sim.views.arrangement import ABREAST, Arrangement, arrange
 from sim.views.records import GridRecords
 from sim.views.registry import Drawing, figure
+from sim.views.rows import Row, highest, lowest, rows_by
 from sim.views.tuning import tuned
 
 if TYPE_CHECKING:
@@ -64,14 +65,17 @@ def _gap_caption(frame: pd.DataFrame, by: list[str], metric: str) -> str:
     known = frame[np.isfinite(frame[f"{metric}_gap"])]
     if known.empty:
         return "No network finished training."
-    worst, best = known.loc[known[f"{metric}_gap"].idxmax()], known.loc[known[f"{metric}_gap"].idxmin()]
+    worst, best = highest(known, f"{metric}_gap"), lowest(known, f"{metric}_gap")
 
-    def told(row: pd.Series) -> str:
-        gap, train, test = (wording.number(row[name]) for name in (f"{metric}_gap", f"train_{metric}", f"test_{metric}"))
+    def told(row: Row) -> str:
+        gap, train, test = (
+            wording.number(row[name]) for name in (f"{metric}_gap", f"train_{metric}", f"test_{metric}")
+        )
         return f"{gap} ({wording.cell(row, by)}: train {train}, test {test})"
 
     return (
-        f"The gap in {metric} between training and test rows is largest, {told(worst)}, and smallest, {told(best)}. "
+        f"The gap in {metric} between training and test rows is largest, {told(worst)}, and smallest, "
+        f"{told(best)}. "
         "Lines: mean over the networks that finish; shaded: the gap."
     )
 
@@ -139,6 +143,8 @@ def _curves_caption(runs: pd.DataFrame, metric: str) -> str:
     best = final.max() if metric.endswith("accuracy") else final.min()
     diverged = int((runs["status"] == "diverged").sum())
     return (
-        f"{diverged:,} of {wording.count(len(runs), 'network')} drawn diverge; the best ends at a {style.label(metric)} of "
-        f"{wording.number(best)}. Thick: median, a diverged network counting as worst; thin: up to {RAW} single networks."
+        f"{diverged:,} of {wording.count(len(runs), 'network')} drawn diverge; the best ends at a "
+        f"{style.label(metric)} of "
+        f"{wording.number(best)}. Thick: median, a diverged network counting as worst; thin: up to {RAW} "
+        "single networks."
     )

@@ -10,11 +10,12 @@ import pandas as pd
 from sim.analysis import convergence
 from sim.study import Target
 from sim.views import drawing, layout, style, wording
-from sim.views.arrangement import Arrangement, arrange, arrange_heatmap, factors_of, rows_by
+from sim.views.arrangement import Arrangement, arrange, arrange_heatmap, factors_of
 from sim.views.effects import effects
 from sim.views.heatmaps import Scale, heatmap
 from sim.views.records import GridRecords
 from sim.views.registry import Drawing, figure
+from sim.views.rows import Row, highest, lowest, rows_by
 from sim.views.tuning import tuned
 
 if TYPE_CHECKING:
@@ -54,8 +55,10 @@ def success_heatmap(grid: GridRecords) -> Drawing:
     drawn = heatmap(arranged, frame, "percent", "text", scale)
     every, none = int((frame["share"] == 1).sum()), int((frame["share"] == 0).sum())
     caption = (
-        f"{frame['successes'].sum():,} of {wording.count(int(frame['networks'].sum()), 'network')} drawn reach "
-        f"{goal(grid.targets[0])}; of {wording.count(len(frame), 'cell')} {every} do so in every network and {none} in none; "
+        f"{frame['successes'].sum():,} of {wording.count(int(frame['networks'].sum()), 'network')} drawn "
+        "reach "
+        f"{goal(grid.targets[0])}; of {wording.count(len(frame), 'cell')} {every} do so in every network "
+        f"and {none} in none; "
         f"{int(frame['diverged'].sum()):,} networks diverge."
     )
     return Drawing(drawn, f"{caption} {arranged.remarks()}".strip())
@@ -66,7 +69,16 @@ def kaplan_meier(grid: GridRecords) -> Drawing:
     """Kaplan-Meier curves: share of networks that have reached the primary target by each step."""
     arranged = arrange(
         tuned(grid),
-        hue=("optimizer", "condition", "normalizer", "residual", "clipping", "initializer", "activation", "samples"),
+        hue=(
+            "optimizer",
+            "condition",
+            "normalizer",
+            "residual",
+            "clipping",
+            "initializer",
+            "activation",
+            "samples",
+        ),
         column=("depth", "steps", "samples"),
         row=("activation", "initializer", "dataset"),
     )
@@ -79,7 +91,13 @@ def kaplan_meier(grid: GridRecords) -> Drawing:
         cells = {level: parts.get(drawing.key(arranged, where, level)) for level in looks}
         present = {level: rows for level, rows in cells.items() if rows is not None}
         for level, rows in present.items():
-            axis.step(rows["step"], 100 * rows["share"], where="post", markevery=drawing.every(len(rows), 5), **looks[level])
+            axis.step(
+                rows["step"],
+                100 * rows["share"],
+                where="post",
+                markevery=drawing.every(len(rows), 5),
+                **looks[level],
+            )
         if banded:
             drawing.bands(axis, [_steps(rows, looks[level]["color"]) for level, rows in present.items()])
         axis.set_ylim(-3, 103)
@@ -104,24 +122,29 @@ def _speed_caption(arranged: Arrangement, grid: GridRecords) -> str:
     if fast.empty:
         budget = wording.count(int(times["budget"].max()), "step")
         return f"{said} In no curve half of the networks arrive within {budget}."
-    first = fast.loc[fast["median"].idxmin()]
+    first = lowest(fast, "median")
     name = wording.cell(first, arranged.by) or "all networks"
     return (
-        f"{said} Fastest: {name}, where half of {wording.count(int(first['networks']), 'network')} arrive within "
-        f"{wording.setting(first['median'])} steps; in {len(times) - len(fast)} of {wording.count(len(times), 'curve')} "
+        f"{said} Fastest: {name}, where half of {wording.count(int(first['networks']), 'network')} "
+        "arrive within "
+        f"{wording.setting(first['median'])} steps; in {len(times) - len(fast)} of "
+        f"{wording.count(len(times), 'curve')} "
         "fewer than half ever do."
     )
 
 
 @figure(title="Effect of each treatment, paired", applies=lambda grid: len(effects(grid)) > 0)
 def paired_effects(grid: GridRecords) -> Drawing:
-    """Mean difference of each treatment to its baseline over pairs with the same draws, with 95 % intervals."""
+    """Mean difference of each treatment to its baseline over pairs with the same draws, with 95 % "
+    "intervals."""
     frame = effects(grid)
     quantities = list(dict.fromkeys(frame["quantity"]))
     pairs = zip(frame["factor"], frame["level"], strict=True)
     frame = frame.assign(name=[wording.treatment(factor, level) for factor, level in pairs])
     order = list(dict.fromkeys(frame["name"]))
-    drawn, axes = layout.dot_panels(order, [f"Δ {style.difference_label(quantity)}" for quantity in quantities])
+    drawn, axes = layout.dot_panels(
+        order, [f"Δ {style.difference_label(quantity)}" for quantity in quantities]
+    )
     for axis, quantity in zip(axes, quantities, strict=True):
         _dots(axis, frame[frame["quantity"] == quantity].set_index("name").reindex(order), quantity)
     return Drawing(drawn, _effects_caption(frame))
@@ -137,7 +160,9 @@ def _dots(axis: Axes, rows: pd.DataFrame, quantity: str) -> None:
     shades = [above if u else below if d else neither for u, d in zip(up, down, strict=True)]
     height = np.arange(len(rows))
     axis.axvline(0, color=style.MUTED, linewidth=0.8, linestyle=(0, (3, 2)))
-    axis.hlines(height, rows["mean_difference_low"], rows["mean_difference_high"], color=shades, linewidth=1.6)
+    axis.hlines(
+        height, rows["mean_difference_low"], rows["mean_difference_high"], color=shades, linewidth=1.6
+    )
     axis.scatter(rows["mean_difference"], height, color=shades, s=16, zorder=3)
 
 
@@ -145,17 +170,19 @@ def _effects_caption(frame: pd.DataFrame) -> str:
     main = frame[(frame["quantity"] == frame["quantity"].iloc[0]) & np.isfinite(frame["mean_difference"])]
     if main.empty:
         return "No pair of finished networks to compare."
-    best, worst = main.loc[main["mean_difference"].idxmax()], main.loc[main["mean_difference"].idxmin()]
-    said = f"Change of {style.difference_label(str(best['quantity']))} against the same network without the treatment: "
+    best, worst = highest(main, "mean_difference"), lowest(main, "mean_difference")
+    what = style.difference_label(str(best["quantity"]))
+    said = f"Change of {what} against the same network without the treatment: "
     said += f"largest {_difference(best)}"
     said += f"; smallest {_difference(worst)}." if best["name"] != worst["name"] else "."
     return (
-        f"{said} Bars: 95 % interval over replicates; blue: better, orange: worse, beyond doubt. A diverged network has "
+        f"{said} Bars: 95 % interval over replicates; blue: better, orange: worse, beyond doubt. A "
+        "diverged network has "
         "no end to compare and counts in the table's share of better pairs only."
     )
 
 
-def _difference(row: pd.Series) -> str:
+def _difference(row: Row) -> str:
     """A treatment's mean difference with its interval and the number of pairs."""
     mean, low, high = (wording.number(row[f"mean_difference{end}"]) for end in ("", "_low", "_high"))
     return f"{row['name']} {mean} [{low}, {high}] over {wording.count(int(row['pairs']), 'pair')}"

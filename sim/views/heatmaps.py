@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from sim.views import style, wording
-from sim.views.arrangement import ABREAST, Arrangement, rows_by
+from sim.views.arrangement import ABREAST, Arrangement
+from sim.views.rows import rows_by
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NARROWEST, WIDEST, TALL = 0.33, 0.75, 0.23
+NARROWEST, WIDEST, TALL = 0.33, 0.75, 0.19
 """A cell's least and largest width and its height, in inches: four letters fit the narrowest."""
 BAR = 0.85
 TILT = 38
@@ -51,11 +52,11 @@ def heatmap(arranged: Arrangement, frame: pd.DataFrame, value: str, text: str, s
     parts = rows_by(frame, [arranged.row] if arranged.row else [])
     for index, (where, axis) in enumerate(zip(wheres, axes, strict=True)):
         mine = parts.get(tuple(where.values()), frame.iloc[:0])
-        tables = [
-            mine.pivot(index=down, columns=across, values=v).reindex(index=lines, columns=columns)
-            for v in (value, text)
-        ]
-        _draw(axis, *tables, scale, bar if index == 0 else None)
+        values, texts = (
+            mine.pivot(index=down, columns=across, values=name).reindex(index=lines, columns=columns)
+            for name in (value, text)
+        )
+        _draw(axis, values, texts, scale, bar if index == 0 else None)
         axis.set_title(wording.cell(where, where))
         _name(axis, names, heads, (style.label(down), style.axis_label(across)))
     _only_outer(axes)
@@ -96,9 +97,10 @@ def _draw(axis: Axes, values: pd.DataFrame, texts: pd.DataFrame, scale: Scale, b
     import seaborn
 
     seaborn.heatmap(
-        values.astype(float), ax=axis, cmap=scale.palette, vmin=scale.low, vmax=scale.high, annot=texts.fillna(""),
-        fmt="", annot_kws={"fontsize": style.FONT_SIZE}, linewidths=0.5, linecolor="white", cbar=bar is not None,
-        cbar_ax=bar, cbar_kws={"label": scale.name}, mask=values.isna(), xticklabels=False, yticklabels=False,
+        values.astype(float), ax=axis, cmap=scale.palette, vmin=scale.low, vmax=scale.high,
+        annot=texts.fillna(""), fmt="", annot_kws={"fontsize": style.FONT_SIZE}, linewidths=0.5,
+        linecolor="white", cbar=bar is not None, cbar_ax=bar, cbar_kws={"label": scale.name},
+        mask=values.isna(), xticklabels=False, yticklabels=False,
     )  # fmt: skip
     if bar is not None:
         bar.tick_params(length=2)
@@ -134,14 +136,13 @@ def _name(axis: Axes, names: list[str], heads: list[str], titles: tuple[str, str
 
 def _only_outer(axes: list[Axes]) -> None:
     """Names of rows stand left of the first heatmap of a line, names of columns under the last of a file."""
-    places: list[Any] = [axis.get_position() for axis in axes]
-    left, bottom = min(place.x0 for place in places), {}
-    for place in places:
-        bottom[round(place.x0, 6)] = min(bottom.get(round(place.x0, 6), 1.0), place.y0)
+    places = [axis.get_position() for axis in axes]
+    left = min(place.x0 for place in places)
+    lowest = {round(x, 6): min(p.y0 for p in places if p.x0 == x) for x in {place.x0 for place in places}}
     for axis, place in zip(axes, places, strict=True):
         if place.x0 > left:
             axis.tick_params(labelleft=False)
             axis.set_ylabel("")
-        if place.y0 > bottom[round(place.x0, 6)]:
+        if place.y0 > lowest[round(place.x0, 6)]:
             axis.tick_params(labelbottom=False)
             axis.set_xlabel("")

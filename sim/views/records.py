@@ -14,12 +14,16 @@ import pandas as pd
 from sim import store
 from sim.study import Study, Target
 
-FACTORS = ("dataset", "depth", "width", "activation", "initializer", "bias", "normalizer", "residual", "scaling",
-           "optimizer", "lr", "weight_decay", "dropout", "clipping", "samples", "batch_size", "steps", "loss",
-           "precision")  # fmt: skip
+FACTORS = (
+    "dataset", "depth", "width", "activation", "initializer", "bias", "normalizer", "residual", "scaling",
+    "optimizer", "lr", "weight_decay", "dropout", "clipping", "samples", "batch_size", "steps", "loss",
+    "precision",
+)  # fmt: skip
 """Columns of `runs` that a grid may vary, causes before consequences (the data set before its loss)."""
-TREATMENTS = {"normalizer": "none", "residual": False, "scaling": "standardize", "weight_decay": 0.0, "dropout": 0.0,
-              "clipping": "none"}  # fmt: skip
+TREATMENTS = {
+    "normalizer": "none", "residual": False, "scaling": "standardize", "weight_decay": 0.0, "dropout": 0.0,
+    "clipping": "none",
+}  # fmt: skip
 """What is done to a network that could also be left alone -> the level that leaves it alone."""
 TRAINING = ("optimizer", "lr", "weight_decay", "clipping", "steps")
 """Factors that an untrained network does not know of."""
@@ -108,7 +112,11 @@ class GridRecords:
         if pd.api.types.is_numeric_dtype(found):
             return sorted(found.tolist())
         names = list(found)
-        return sorted(names, key=lambda name: name.count(TOGETHER) + (name != PLAIN)) if PLAIN in names else names
+        return (
+            sorted(names, key=lambda name: name.count(TOGETHER) + (name != PLAIN))
+            if PLAIN in names
+            else names
+        )
 
     def baseline(self, factor: str) -> Any:
         """The level of a treatment that leaves the network alone, or else the first level."""
@@ -145,7 +153,8 @@ class GridRecords:
 
     @cached_property
     def conditioned(self) -> GridRecords:
-        """With a column `condition` that names what each network is treated with, where two treatments vary."""
+        """With a column `condition` that names what each network is treated with, where two treatments "
+        "vary."""
         if len(self.treatments) < 2:
             return self
         from sim.views.wording import treatment

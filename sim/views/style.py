@@ -28,7 +28,8 @@ LABELS = {
     "train_accuracy": "train accuracy", "test_accuracy": "test accuracy",
 }  # fmt: skip
 UNITS = {
-    "log10_grad_pre": "gradient norm, log₁₀ ‖∂L/∂h‖", "step": "training step", "layer": "layer (last: output)",
+    "log10_grad_pre": "gradient norm, log₁₀ ‖∂L/∂h‖", "step": "training step", "layer": "layer (last: "
+    "output)",
     "samples": "training rows", "depth": "depth (hidden layers)", "width": "width (units)",
     "saturated": "saturated activations (%)", "success": "networks that reach the target (%)",
 }  # fmt: skip
@@ -81,8 +82,10 @@ def settings() -> dict[str, Any]:
     }
 
 
-_SIZED_FONTS = ("font.size", "axes.labelsize", "axes.titlesize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize",
-                "legend.title_fontsize")  # fmt: skip
+_SIZED_FONTS = (
+    "font.size", "axes.labelsize", "axes.titlesize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize",
+    "legend.title_fontsize",
+)  # fmt: skip
 
 
 def colours(levels: Sequence[Any]) -> list[tuple[float, float, float]]:

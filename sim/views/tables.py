@@ -16,6 +16,7 @@ from sim.views.figures_gradients import STRUCTURE
 from sim.views.figures_success import goal, has_target
 from sim.views.records import GridRecords
 from sim.views.registry import Sheet, table
+from sim.views.rows import highest, lowest
 from sim.views.tuning import best_rates
 
 EXTREME = -3.0
@@ -37,7 +38,8 @@ def per_layer_factor(grid: GridRecords) -> Sheet:
     shrinks, grows = int((fitted["factor_high"] < 1).sum()), int((fitted["factor_low"] > 1).sum())
     return Sheet(
         frame,
-        f"In {shrinks} of {wording.count(len(frame), 'cell')} a layer clearly shrinks the gradient's norm on its way back, "
+        f"In {shrinks} of {wording.count(len(frame), 'cell')} a layer clearly shrinks the gradient's "
+        "norm on its way back, "
         f"in {grows} it clearly grows it (95 % interval over replicates clear of 1); factors run from "
         f"{wording.number(fitted['factor'].min())} to {wording.number(fitted['factor'].max())}.",
     )
@@ -50,8 +52,10 @@ def first_to_last_ratio(grid: GridRecords) -> Sheet:
     ratio = frame["log10_ratio_median"]
     return Sheet(
         frame,
-        f"The median first-layer gradient is below a thousandth of the last layer's in {int((ratio < EXTREME).sum())} of "
-        f"{wording.count(len(frame), 'cell')} and above a thousand times it in {int((ratio > -EXTREME).sum())}.",
+        "The median first-layer gradient is below a thousandth of the last layer's in "
+        f"{int((ratio < EXTREME).sum())} of "
+        f"{wording.count(len(frame), 'cell')} and above a thousand times it in "
+        f"{int((ratio > -EXTREME).sum())}.",
     )
 
 
@@ -64,7 +68,8 @@ def gradient_by_layer(grid: GridRecords) -> Sheet:
     return Sheet(
         frame,
         f"Mean log₁₀ norms run from {wording.number(frame['mean_log10'].min())} to "
-        f"{wording.number(frame['mean_log10'].max())}; in {zero:,} of {wording.count(len(frame), 'row')} a norm is exactly zero.",
+        f"{wording.number(frame['mean_log10'].max())}; in {zero:,} of {wording.count(len(frame), 'row')} "
+        "a norm is exactly zero.",
     )
 
 
@@ -77,7 +82,8 @@ def success_share(grid: GridRecords) -> Sheet:
     low, high = wilson(reached, networks)
     return Sheet(
         frame,
-        f"{reached:,} of {wording.count(networks, 'network')} ({wording.percent(reached / networks)}, 95 % interval "
+        f"{reached:,} of {wording.count(networks, 'network')} ({wording.percent(reached / networks)}, 95 "
+        "% interval "
         f"{wording.percent(float(low))} to {wording.percent(float(high))}) reach {goal(grid.targets[0])}; "
         f"{int(first['diverged'].sum()):,} diverge.",
     )
@@ -92,14 +98,16 @@ def steps_to_target(grid: GridRecords) -> Sheet:
     if known.empty:
         return Sheet(
             frame,
-            f"In none of {wording.count(len(first), 'cell')} half of the networks reach {goal(grid.targets[0])}.",
+            f"In none of {wording.count(len(first), 'cell')} half of the networks reach "
+            f"{goal(grid.targets[0])}.",
         )
-    fast = known.loc[known["median"].idxmin()]
+    fast = lowest(known, "median")
     name = wording.cell(fast, grid.varying)
     return Sheet(
         frame,
         f"Half of the networks arrive in {len(known)} of {wording.count(len(first), 'cell')}, soonest after "
-        f"{wording.number(fast['median'])} steps{f' ({name})' if name else ''}; the rest stay beyond their budget.",
+        f"{wording.number(fast['median'])} steps{f' ({name})' if name else ''}; the rest stay beyond "
+        "their budget.",
     )
 
 
@@ -109,8 +117,10 @@ def best_learning_rate(grid: GridRecords) -> Sheet:
     frame = best_rates(grid, grid.runs)
     return Sheet(
         frame,
-        f"Best learning rates run from {wording.number(frame['lr'].min())} to {wording.number(frame['lr'].max())}; in "
-        f"{int(frame['edge'].sum())} of {wording.count(len(frame), 'cell')} the best lies at the edge of the rates tried, "
+        f"Best learning rates run from {wording.number(frame['lr'].min())} to "
+        f"{wording.number(frame['lr'].max())}; in "
+        f"{int(frame['edge'].sum())} of {wording.count(len(frame), 'cell')} the best lies at the edge of "
+        "the rates tried, "
         f"so a better one may lie beyond.",
     )
 
@@ -124,7 +134,8 @@ def paired_effect(grid: GridRecords) -> Sheet:
     clear = frame[frame["p_holm"] < 0.05]
     return Sheet(
         frame,
-        f"{len(clear)} of {wording.count(len(frame), 'comparison')} stand after Holm's correction (sign test over replicates, "
+        f"{len(clear)} of {wording.count(len(frame), 'comparison')} stand after Holm's correction (sign "
+        "test over replicates, "
         f"5 %): {int((clear['share_better'] > 0.5).sum())} for the better and "
         f"{int((clear['share_better'] < 0.5).sum())} for the worse.",
     )
@@ -138,12 +149,13 @@ def train_test_gap(grid: GridRecords) -> Sheet:
     gap = frame[f"{metric}_gap"]
     if not gap.notna().any():
         return Sheet(frame, "No network finished training.")
-    worst = frame.loc[gap.idxmax()]
+    worst = highest(frame, f"{metric}_gap")
     name = wording.cell(worst, grid.varying)
     clear = int((frame[f"{metric}_gap_low"] > 0).sum())
     return Sheet(
         frame,
-        f"The largest gap in {metric} is {wording.number(gap.max())}{f' ({name})' if name else ''}; in {clear} of "
+        f"The largest gap in {metric} is {wording.number(gap.max())}{f' ({name})' if name else ''}; in "
+        f"{clear} of "
         f"{wording.count(len(frame), 'cell')} networks clearly overfit (95 % interval above 0).",
     )
 
@@ -156,7 +168,8 @@ def saturation(grid: GridRecords) -> Sheet:
     most = int((frame["saturated"] > 0.5).sum())
     return Sheet(
         frame,
-        f"In {most:,} of {wording.count(len(frame), 'layer')} more than half of the activations are saturated; "
+        f"In {most:,} of {wording.count(len(frame), 'layer')} more than half of the activations are "
+        "saturated; "
         f"in {int((frame['dead'] > 0.5).sum()):,} more than half of the units are so for every sample.",
     )
 
@@ -175,8 +188,10 @@ def measured_and_predicted(grid: GridRecords) -> Sheet:
         return Sheet(frame, "Mean field theory predicts none of these cells.")
     return Sheet(
         frame,
-        f"Theory predicts {len(known)} of {wording.count(len(frame), 'cell')}; the median difference of the logarithms is "
-        f"{wording.number(known['log_difference'].median())} a layer, and {int(known['within_interval'].sum())} predictions "
+        f"Theory predicts {len(known)} of {wording.count(len(frame), 'cell')}; the median difference of "
+        "the logarithms is "
+        f"{wording.number(known['log_difference'].median())} a layer, and "
+        f"{int(known['within_interval'].sum())} predictions "
         f"lie within the measured 95 % interval.",
     )
 

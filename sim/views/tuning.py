@@ -36,7 +36,8 @@ def tuned(grid: GridRecords) -> GridRecords:
 
 
 def best_rates(grid: GridRecords, trial: pd.DataFrame) -> pd.DataFrame:
-    """A row a cell: its factors, the best `lr`, its success `share` and whether it lies at the `edge` of its rates."""
+    """A row a cell: its factors, the best `lr`, its success `share` and whether it lies at the `edge` "
+    "of its rates."""
     cells = _cell_factors(grid)
     column = f"steps_to_{grid.target}"
     reached = (
@@ -54,8 +55,8 @@ def best_rates(grid: GridRecords, trial: pd.DataFrame) -> pd.DataFrame:
         best, span = rates.head(1), rates["lr"]
         return best.assign(edge=best["lr"].isin([span.min(), span.max()]))
     best = rates.drop_duplicates(cells)
-    span = rates.groupby(cells, sort=False, dropna=False)["lr"].agg(["min", "max"]).reset_index()
-    best = best.merge(span, on=cells)
+    ends = rates.groupby(cells, sort=False, dropna=False)["lr"].agg(["min", "max"]).reset_index()
+    best = best.merge(ends, on=cells)
     edge = ((best["lr"] == best["min"]) | (best["lr"] == best["max"])) & (best["min"] < best["max"])
     order = trial[cells].drop_duplicates()
     return order.merge(best.assign(edge=edge).drop(columns=["min", "max"]), on=cells)

@@ -79,7 +79,8 @@ def named(factor: str, value: Any) -> str:
 
 
 def treatment(factor: str, value: Any) -> str:
-    """What is done to a network: batch norm, residual, dropout 0.2, clip norm(limit=1), inputs shift(by=3)."""
+    """What is done to a network: batch norm, residual, dropout 0.2, clip norm(limit=1), inputs "
+    "shift(by=3)."""
     if factor == "normalizer":
         return "no normalization" if value == "none" else f"{value} norm"
     if factor == "clipping":
