@@ -117,19 +117,23 @@ def test_all_zero_weights_leave_the_loss_at_ln_k_and_the_weights_at_zero() -> No
 
 
 def test_residual_connections_only_between_hidden_layers_of_equal_width() -> None:
-    """With all weights zero but the output's, what arrives there shows which layers were skipped."""
+    """Layers 2 and 4 add their input, layer 1 does not although the inputs are as wide, nor does layer 3.
+
+    Layer l has the bias 10⁻ˡ; weights are zero but for the third layer's, a mean, and the output's, a sum.
+    """
     widths = (4, 4, 4, 3, 3, 2)
     inputs = np.random.default_rng(0).normal(size=(1, 4))
     weights = [np.zeros((o, i)) for i, o in pairwise(widths)]
-    biases = [np.full(o, 10.0**-number) for number, o in enumerate(widths[1:])]
-    weights[-1][0] = 1.0
+    biases = [np.full(o, 10.0**-layer) for layer, o in enumerate(widths[1:], start=1)]
+    weights[2][:] = 0.25
+    weights[4][0] = 1.0
     target = np.zeros((1, 2))
-    for residual, arrives in ((False, 3e-3), (True, 3 * (1e-2 + 1e-3))):
+    for residual, arrives in ((False, 3e-4), (True, 3 * 0.1111)):
         found = train(
             inputs, target, weights, biases, np.zeros((1, 1), int), activation="linear",
             loss="half_squared_error", optimizer={"name": "sgd", "lr": 0.0}, residual=residual,
         )  # fmt: skip
-        assert found.losses[0] == pytest.approx(((arrives + 1e-4) ** 2 + 1e-8) / 2, rel=1e-12)
+        assert found.losses[0] == pytest.approx(((arrives + 1e-5) ** 2 + 1e-10) / 2, rel=1e-12)
 
 
 # Dropout
