@@ -11,7 +11,7 @@ from sim.catalog.initializers import Probe, draw_normals, initialize
 from sim.catalog.randomness import generator
 from sim.execute.data import prepared_for
 from sim.kernels.fleet import Architecture, Member, assemble, biases, weights
-from sim.kernels.train import Fleet
+from sim.kernels.arguments import Fleet
 from sim.plan import Run
 from sim.study.resolve import outputs, shape
 
@@ -51,7 +51,7 @@ def member_of(run: Run, seed: int, table: int) -> Member:
         clip_norm=norm_limit,
         clip_value=value_limit,
         diverged_above=run.settings.diverged_above,
-        seed=table,
+        table=table,
         key=int(key) | 1,
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from sim.kernels.measure import Column
-from sim.kernels.train import CURVE, Notes
+from sim.kernels.arguments import CURVE, Notes
 from sim.plan import Run
 from sim.study import Target
 

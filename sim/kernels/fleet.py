@@ -23,7 +23,8 @@ from sim.kernels.measure import Column
 from sim.kernels.network import Tools
 from sim.kernels.parts import Parts, compiled, encoded
 from sim.kernels.simd import lanes
-from sim.kernels.train import CONSTANTS, CURVE, Course, Data, Fleet, Notes, Numbers, Room, train_kernel
+from sim.kernels.arguments import CONSTANTS, CURVE, Course, Data, Fleet, Notes, Numbers, Room
+from sim.kernels.train import train_kernel
 
 SATURATED_SHARE = 0.05
 """A slope of at most this share of the activation's largest counts as saturated."""
@@ -93,7 +94,7 @@ class Member:
     clip_norm: float = math.inf
     clip_value: float = math.inf
     diverged_above: float = math.inf
-    seed: int = 0
+    table: int = 0
     """Which table of the data."""
     key: int = 0
     """Key of the dropout masks."""
@@ -130,7 +131,7 @@ def assemble(architecture: Architecture, members: Sequence[Member]) -> Fleet:
         theta=np.zeros((count, plan.parameters), dtype),
         state=np.zeros((count, len(architecture.slots), plan.parameters), dtype),
         running=np.zeros((count, plan.running), dtype),
-        seed=np.array([m.seed for m in members], np.int64),
+        table=np.array([m.table for m in members], np.int64),
         optimizer=_rows([encoded(architecture.optimizer, m.optimizer) for m in members], np.float64),
         activation=_rows([encoded(architecture.activation, m.activation) for m in members], dtype),
         normalizer=_rows([encoded(architecture.normalizer, m.normalizer) for m in members], dtype),

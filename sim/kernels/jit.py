@@ -125,7 +125,7 @@ def inlined(function: Callable[..., Any]) -> Any:
     to compile it.  (``inline="always"`` is no alternative: type inference of one large
     function takes twice as long as of its pieces.)
     """
-    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **FLAGS)(function)
+    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **FLAGS)(function)
 
 
 def specialised(template: Callable[..., Any], name: str, **known: Any) -> FunctionType:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import types
+from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from sim.kernels import jit
 from sim.kernels.simd import lanes
@@ -74,6 +75,12 @@ class Space(NamedTuple):
 LAYER_FIELDS = len(Layer._fields)
 
 SPACE_TYPE = jit.struct(Space, [types.Array(types.int64, 2, "C"), *[types.intp] * (len(Space._fields) - 1)])
+
+
+@jit.inlined
+def layer_at(space, number):  # type: ignore[no-untyped-def]
+    """Row ``number`` of the table, inside a kernel."""
+    return Layer(*to_fixed_tuple(space.table[number], LAYER_FIELDS))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from enum import IntEnum
 
 from sim.catalog.sums import dot, total
 from sim.kernels import jit
+from sim.kernels.layout import layer_at
 from sim.kernels.sums import log10_norm, square_sum
 
 
@@ -90,3 +91,25 @@ def describe_update(weights, before, note):  # type: ignore[no-untyped-def]
     for i in range(weights.size):
         before[i] = weights[i] - before[i]
     note[UPDATE_RATIO] = math.sqrt(square_sum(before) / square_sum(weights))
+
+
+@jit.inlined
+def note_layers(space, network, notes):  # type: ignore[no-untyped-def]
+    """Gradients and weights of every layer, a row a layer."""
+    for number in range(notes.shape[0]):
+        layer = layer_at(space, number)
+        size = layer.fan_in * layer.fan_out
+        delta = network.work[layer.delta : layer.delta + layer.fan_out * space.columns]
+        describe_gradients(network.gradient[layer.weight : layer.weight + size], delta, notes[number])
+        describe_weights(network.theta[layer.weight : layer.weight + size], notes[number])
+
+
+@jit.inlined
+def note_updates(space, network, step, notes):  # type: ignore[no-untyped-def]
+    """Relative size of every layer's last update; ``space.before`` holds the parameters before it."""
+    if step > 0:
+        for number in range(notes.shape[0]):
+            layer = layer_at(space, number)
+            size = layer.fan_in * layer.fan_out
+            before = network.work[space.before + layer.weight : space.before + layer.weight + size]
+            describe_update(network.theta[layer.weight : layer.weight + size], before, notes[number])

@@ -1,20 +1,18 @@
 """One network on one mini-batch: gather, forward, loss, backward.
 
-Bare functions, compiled into the training loop.  ``theta``, ``gradient``, ``running`` and
-``work`` are flat vectors; ``space`` and ``layer`` say what lives where (`layout.py`);
-``parts`` are the catalog's kernels as first-class functions, ``tools`` the product and
-the transpose; ``settings`` are the numbers of this network.
+Bare functions, compiled into the training loop.  A ``network`` is a few flat vectors;
+``space`` and ``layer`` say what lives where in them (`layout.py`); ``parts`` are the
+catalog's kernels as first-class functions, ``tools`` the product and the transpose;
+``settings`` are the numbers the parts need.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from numba.np.unsafe.ndarray import to_fixed_tuple
-
 from sim.kernels import jit
 from sim.kernels.dropout import counter_of, drop
-from sim.kernels.layout import LAYER_FIELDS, Layer
+from sim.kernels.layout import layer_at
 from sim.kernels.matmul import PRODUCT, TRANSPOSE, Matrix
 from sim.kernels.measure import describe_activations
 from sim.kernels.simd import address, horizontal_sum, lanes_of, load
@@ -25,6 +23,28 @@ class Tools(NamedTuple):
 
     product: Any
     transpose: Any
+
+
+class Network(NamedTuple):
+    """One network's vectors."""
+
+    theta: Any
+    gradient: Any
+    state: Any
+    """(slots, parameters)."""
+    running: Any
+    work: Any
+
+
+class Samples(NamedTuple):
+    """One replicate's table: fields as in :class:`~sim.kernels.arguments.Data`, without its first axis."""
+
+    features: Any
+    targets: Any
+    order: Any
+    sequence: Any
+    training: int
+    evaluated: Any
 
 
 class Settings(NamedTuple):
@@ -49,12 +69,6 @@ TOOLS = Tools(PRODUCT, TRANSPOSE)
 
 
 @jit.inlined
-def layer_at(space, number):  # type: ignore[no-untyped-def]
-    """Row ``number`` of the table."""
-    return Layer(*to_fixed_tuple(space.table[number], LAYER_FIELDS))
-
-
-@jit.inlined
 def matrix(work, begin, rows, columns):  # type: ignore[no-untyped-def]
     """A (rows, columns) view of a flat vector."""
     return work[begin : begin + rows * columns].reshape(rows, columns)
@@ -70,27 +84,27 @@ def block(flat, begin, row, column):  # type: ignore[no-untyped-def]
 
 
 @jit.inlined
-def gather_rows(table, samples, work, place, stride, columns):  # type: ignore[no-untyped-def]
-    """Copy the rows numbered ``samples``, whole, to rows of ``stride``; the rest up to ``columns`` is zero.
+def gather_rows(table, batch, work, place, stride, columns):  # type: ignore[no-untyped-def]
+    """Copy the rows numbered ``batch``, whole, to rows of ``stride``; the rest up to ``columns`` is zero.
 
     What another mini-batch left there would be finite and never counted, but equal studies
     shall have equal bytes.
     """
-    for b in range(samples.size):
-        row, source = work[place + b * stride : place + (b + 1) * stride], table[samples[b]]
+    for b in range(batch.size):
+        row, source = work[place + b * stride : place + (b + 1) * stride], table[batch[b]]
         for i in range(row.size):
             row[i] = source[i]
-    rest = work[place + samples.size * stride : place + columns * stride]
+    rest = work[place + batch.size * stride : place + columns * stride]
     for i in range(rest.size):
         rest[i] = 0
 
 
 @jit.inlined
-def gather(space, work, features, targets, samples, tools):  # type: ignore[no-untyped-def]
+def gather(space, work, samples, batch, tools):  # type: ignore[no-untyped-def]
     """Bring a mini-batch into ``work``: its features as rows and as (features, columns), its targets likewise."""
     first, columns = layer_at(space, 0), space.columns
-    gather_rows(features, samples, work, first.rows, first.rows_stride, columns)
-    gather_rows(targets, samples, work, space.target_rows, space.target_stride, columns)
+    gather_rows(samples.features, batch, work, first.rows, first.rows_stride, columns)
+    gather_rows(samples.targets, batch, work, space.target_rows, space.target_stride, columns)
     tools.transpose(
         block(work, first.rows, first.rows_stride, 1),
         block(work, first.input, columns, 1),
@@ -109,13 +123,13 @@ def gather(space, work, features, targets, samples, tools):  # type: ignore[no-u
 
 
 @jit.inlined
-def affine(space, layer, theta, work, tools):  # type: ignore[no-untyped-def]
+def affine(space, layer, network, tools):  # type: ignore[no-untyped-def]
     """h = W a + b, for every column."""
     tools.product(
-        block(theta, layer.weight, layer.fan_in, 1),
-        block(work, layer.input, space.columns, 1),
-        block(work, layer.pre, space.columns, 1),
-        block(theta, layer.bias, 1, 0),
+        block(network.theta, layer.weight, layer.fan_in, 1),
+        block(network.work, layer.input, space.columns, 1),
+        block(network.work, layer.pre, space.columns, 1),
+        block(network.theta, layer.bias, 1, 0),
         layer.fan_out,
         layer.fan_in,
         space.columns,
@@ -123,15 +137,16 @@ def affine(space, layer, theta, work, tools):  # type: ignore[no-untyped-def]
 
 
 @jit.inlined
-def normalize(space, layer, theta, running, work, count, settings, rule):  # type: ignore[no-untyped-def]
+def normalize(space, layer, network, count, settings, rule):  # type: ignore[no-untyped-def]
     """h ← scale · ĥ + shift by the given rule."""
+    theta, work = network.theta, network.work
     rule(
         matrix(work, layer.pre, layer.fan_out, space.columns),
         matrix(work, layer.normal, layer.fan_out, space.columns),
         matrix(work, layer.statistics, 3, max(layer.fan_out, space.columns)),
         theta[layer.scale : layer.scale + layer.fan_out],
         theta[layer.shift : layer.shift + layer.fan_out],
-        matrix(running, layer.running, 2, layer.fan_out),
+        matrix(network.running, layer.running, 2, layer.fan_out),
         settings.momentum,
         count,
         settings.normalizer,
@@ -162,16 +177,16 @@ def multiply(target, source):  # type: ignore[no-untyped-def]
 
 
 @jit.inlined
-def forward(space, theta, running, work, count, step, settings, parts, tools, notes):  # type: ignore[no-untyped-def]
+def forward(space, network, count, step, settings, parts, tools, notes):  # type: ignore[no-untyped-def]
     """Training pass: outputs in the last layer's ``pre``, all that the backward pass needs kept.
 
     Activations are described in ``notes``, a row a layer, where it has rows.
     """
-    last = space.table.shape[0] - 1
+    work, last = network.work, space.table.shape[0] - 1
     for number in range(last):
         layer = layer_at(space, number)
-        affine(space, layer, theta, work, tools)
-        normalize(space, layer, theta, running, work, count, settings, parts.normalize)
+        affine(space, layer, network, tools)
+        normalize(space, layer, network, count, settings, parts.normalize)
         activate(space, layer, work, settings, parts)
         size = layer.fan_out * space.columns
         post, slope = work[layer.post : layer.post + size], work[layer.pre : layer.pre + size]
@@ -190,22 +205,22 @@ def forward(space, theta, running, work, count, step, settings, parts, tools, no
             layer.fan_out,
             space.columns,
         )
-    affine(space, layer_at(space, last), theta, work, tools)
+    affine(space, layer_at(space, last), network, tools)
 
 
 @jit.inlined
-def evaluate(space, theta, running, work, count, settings, parts, tools):  # type: ignore[no-untyped-def]
+def evaluate(space, network, count, settings, parts, tools):  # type: ignore[no-untyped-def]
     """Evaluation pass: running statistics, nothing dropped, nothing kept."""
-    last = space.table.shape[0] - 1
+    work, last = network.work, space.table.shape[0] - 1
     for number in range(last):
         layer = layer_at(space, number)
-        affine(space, layer, theta, work, tools)
-        normalize(space, layer, theta, running, work, count, settings, parts.normalize_evaluate)
+        affine(space, layer, network, tools)
+        normalize(space, layer, network, count, settings, parts.normalize_evaluate)
         activate(space, layer, work, settings, parts)
         if layer.skip:
             size = layer.fan_out * space.columns
             add(work[layer.post : layer.post + size], work[layer.input : layer.input + size])
-    affine(space, layer_at(space, last), theta, work, tools)
+    affine(space, layer_at(space, last), network, tools)
 
 
 @jit.inlined
@@ -237,8 +252,9 @@ def row_sums(source, begin, rows, columns, target, place):  # type: ignore[no-un
 
 
 @jit.inlined
-def parameter_gradient(space, layer, work, gradient, count, tools):  # type: ignore[no-untyped-def]
+def parameter_gradient(space, layer, network, count, tools):  # type: ignore[no-untyped-def]
     """∂L/∂W = δ aᵀ and ∂L/∂b = Σ_b δ_b."""
+    work, gradient = network.work, network.gradient
     tools.product(
         block(work, layer.delta, space.columns, 1),
         block(work, layer.rows, layer.rows_stride, 1),
@@ -252,10 +268,11 @@ def parameter_gradient(space, layer, work, gradient, count, tools):  # type: ign
 
 
 @jit.inlined
-def input_gradient(space, layer, theta, work, target, tools):  # type: ignore[no-untyped-def]
+def input_gradient(space, layer, network, target, tools):  # type: ignore[no-untyped-def]
     """∂L/∂a = Wᵀ δ, written to ``target``."""
+    work = network.work
     tools.product(
-        block(theta, layer.weight, 1, layer.fan_in),
+        block(network.theta, layer.weight, 1, layer.fan_in),
         block(work, layer.delta, space.columns, 1),
         block(work, target, space.columns, 1),
         block(work, space.zeros, 0, 0),
@@ -266,34 +283,33 @@ def input_gradient(space, layer, theta, work, target, tools):  # type: ignore[no
 
 
 @jit.inlined
-def through_activation(space, layer, theta, gradient, work, carried, count, parts):  # type: ignore[no-untyped-def]
+def through_activation(space, layer, network, carried, count, parts):  # type: ignore[no-untyped-def]
     """δ = ∂L/∂h of a hidden layer from ∂L/∂(its output): slope, then the normalizer backward."""
-    size = layer.fan_out * space.columns
+    work, size = network.work, layer.fan_out * space.columns
     multiply(work[layer.pre : layer.pre + size], work[carried : carried + size])
     parts.normalize_backward(
         matrix(work, layer.pre, layer.fan_out, space.columns),
         matrix(work, layer.normal, layer.fan_out, space.columns),
         matrix(work, layer.statistics, 3, max(layer.fan_out, space.columns)),
-        theta[layer.scale : layer.scale + layer.fan_out],
-        gradient[layer.scale : layer.scale + layer.fan_out],
-        gradient[layer.shift : layer.shift + layer.fan_out],
+        network.theta[layer.scale : layer.scale + layer.fan_out],
+        network.gradient[layer.scale : layer.scale + layer.fan_out],
+        network.gradient[layer.shift : layer.shift + layer.fan_out],
         count,
     )
 
 
 @jit.inlined
-def backward(space, theta, gradient, work, count, parts, tools):  # type: ignore[no-untyped-def]
+def backward(space, network, count, parts, tools):  # type: ignore[no-untyped-def]
     """Gradient of the mean loss, from the last layer's δ down; every layer's δ stays in ``work``."""
-    last = space.table.shape[0] - 1
+    work, last = network.work, space.table.shape[0] - 1
     carried, free = space.carry, space.carry + space.width * space.columns
     for number in range(last, 0, -1):
         layer = layer_at(space, number)
-        parameter_gradient(space, layer, work, gradient, count, tools)
-        input_gradient(space, layer, theta, work, free, tools)
+        parameter_gradient(space, layer, network, count, tools)
+        input_gradient(space, layer, network, free, tools)
         if layer.skip:
             size = layer.fan_in * space.columns
             add(work[free : free + size], work[carried : carried + size])
         carried, free = free, carried
-        below = layer_at(space, number - 1)
-        through_activation(space, below, theta, gradient, work, carried, count, parts)
-    parameter_gradient(space, layer_at(space, 0), work, gradient, count, tools)
+        through_activation(space, layer_at(space, number - 1), network, carried, count, parts)
+    parameter_gradient(space, layer_at(space, 0), network, count, tools)

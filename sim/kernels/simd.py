@@ -111,7 +111,9 @@ def _mask(builder: Any, count: Any, vector: Vector) -> Any:
     index = ir.VectorType(ir.IntType(32), vector.count)
     narrow = builder.trunc(count, ir.IntType(32))
     wide = builder.insert_element(ir.Constant(index, ir.Undefined), narrow, ir.Constant(ir.IntType(32), 0))
-    wide = builder.shuffle_vector(wide, ir.Constant(index, ir.Undefined), ir.Constant(index, [0] * vector.count))
+    wide = builder.shuffle_vector(
+        wide, ir.Constant(index, ir.Undefined), ir.Constant(index, [0] * vector.count)
+    )
     return builder.icmp_signed("<", ir.Constant(index, list(range(vector.count))), wide)
 
 
@@ -136,6 +138,22 @@ def address(typing: Any, array: Any, index: Any) -> Any:
         return builder.ptrtoint(_address(context, builder, array, *args), ir.IntType(64))
 
     return types.intp(array, types.intp), generate
+
+
+@intrinsic
+def borrowed(typing: Any, array: Any) -> Any:
+    """The same array without a share in its memory: its views cost no atomic counting of references.
+
+    Whoever calls the kernel keeps the memory alive.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        view = context.make_array(array)(context, builder, args[0])
+        view.meminfo = cgutils.get_null_value(view.meminfo.type)
+        view.parent = cgutils.get_null_value(view.parent.type)
+        return view._getvalue()
+
+    return array(array), generate
 
 
 @intrinsic
@@ -369,7 +387,9 @@ def _transposed(builder: Any, rows: list[Any], count: int) -> list[Any]:
 
 
 @intrinsic
-def transpose_block(typing: Any, real: Any, source: Any, source_step: Any, target: Any, target_step: Any) -> Any:
+def transpose_block(
+    typing: Any, real: Any, source: Any, source_step: Any, target: Any, target_step: Any
+) -> Any:
     """Write the transpose of the lanes × lanes block at ``source`` to the block at ``target``; steps are bytes."""
     vector = Vector(real.dtype, lanes(real.dtype))
 
