@@ -35,10 +35,10 @@ def parts_of(case: Case) -> dict[str, Any]:
 def test_padding_that_overflows_disturbs_nothing(activation: str) -> None:
     """Batch normalization keeps samples small whatever the weights; what pads the batch is not normalized.
 
-    Weights of 1e30 in twelve layers take anything that is not normalized beyond the largest float64.
+    Weights of 1e30 in sixteen layers take anything that is not normalized beyond the largest float64.
     """
     case = Case(
-        (5, *[6] * 12, 3), activation, "batch", batch=5, steps=2, optimizer={"name": "sgd", "lr": 1e-3}
+        (5, *[6] * 16, 3), activation, "batch", batch=5, steps=2, optimizer={"name": "sgd", "lr": 1e-3}
     )
     inputs, targets, weights, biases, order = case.arrays()
     large = [W * 1e30 for W in weights[:-1]] + weights[-1:]
@@ -240,7 +240,7 @@ def train_fleet(cases: list[Case], checkpoints: tuple[int, ...] = (), **given: A
             optimizer=bound(optimizer, case.optimizer)[1],
             activation=bound(activation, case.activation)[1],
             normalizer=bound(normalizer, case.normalizer)[1],
-            weight_decay=case.weight_decay, seed=number, **given,
+            weight_decay=case.weight_decay, table=number, **given,
         )
         for number, case in enumerate(cases)
     ])  # fmt: skip
@@ -252,7 +252,7 @@ def train_fleet(cases: list[Case], checkpoints: tuple[int, ...] = (), **given: A
     targets = [naive.target_matrix(t, first.widths[-1], first.loss) for _, t, _, _, _ in arrays]
     data = fleets.Data(
         features=fleets.padded_rows(np.stack([inputs for inputs, *_ in arrays]), "float64"),
-        targets=np.stack(targets),
+        targets=fleets.padded_rows(np.stack(targets), "float64"),
         order=np.stack([order for *_, order in arrays]).astype(np.int32),
         sequence=np.arange(first.rows, dtype=np.int32),
         training=first.rows - 10,
@@ -267,8 +267,8 @@ def train_fleet(cases: list[Case], checkpoints: tuple[int, ...] = (), **given: A
 @pytest.mark.parametrize("normalizer", NORMALIZERS)
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", {"name": "elu", "alpha": 0.4}], ids=str)
 def test_what_is_noted_at_checkpoints_as_the_twin(activation: Any, normalizer: str) -> None:
+    from sim.kernels.arguments import CURVE
     from sim.kernels.measure import Column
-    from sim.kernels.train import CURVE
 
     steps = (0, 1, 7, 12)
     case = Case((5, 11, 11, 3), activation, normalizer, residual=True, batch=9, steps=12, seed=4)
