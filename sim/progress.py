@@ -27,11 +27,15 @@ def duration(seconds: float) -> str:
 
 
 class Progress:
-    """Counts networks as their batches finish; a context manager. ``quiet`` shows nothing at all."""
+    """Counts networks as their batches finish; a context manager. ``quiet`` shows nothing at all.
 
-    def __init__(self, networks: int, quiet: bool = False, stream: TextIO | None = None) -> None:
-        self.networks, self.quiet, self.stream = networks, quiet, stream or sys.stderr
-        self.finished = 0
+    ``work`` is what all of them cost, in any unit: time left follows the work done, for a deep network takes
+    many times as long as a shallow one.
+    """
+
+    def __init__(self, networks: int, work: float, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self.networks, self.work, self.quiet, self.stream = networks, work, quiet, stream or sys.stderr
+        self.finished, self.worked = 0, 0.0
         self._started = self._spoken = time.monotonic()
         self._bar: Bar | None = None
 
@@ -40,32 +44,32 @@ class Progress:
         if not self.quiet and self.stream.isatty():
             self._bar = _bar(self.stream)
             self._bar.start()
-            self._bar.add_task("training", total=self.networks, rate="")
+            self._bar.add_task("training", total=self.work, said="")
         return self
 
-    def advance(self, networks: int) -> None:
-        """So many more networks are done."""
+    def advance(self, networks: int, work: float) -> None:
+        """So many more networks are done, and the work they were."""
         self.finished += networks
+        self.worked += work
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=self.finished, rate=self._rate_text())
+            self._bar.update(self._bar.task_ids[0], completed=self.worked, said=self._count())
         elif not self.quiet and time.monotonic() - self._spoken >= EVERY:
             self._say()
 
     @property
-    def rate(self) -> float:
-        """Networks per second since the start."""
-        return self.finished / max(time.monotonic() - self._started, 1e-9)
+    def seconds(self) -> float:
+        """Since the start."""
+        return max(time.monotonic() - self._started, 1e-9)
 
-    def _rate_text(self) -> str:
-        return f"{self.rate:,.0f} networks/s" if self.rate >= 10 else f"{self.rate:.1f} networks/s"
+    def _count(self) -> str:
+        rate = self.finished / self.seconds
+        return (
+            f"{self.finished:,} of {self.networks:,} networks, {rate:,.{0 if rate >= 10 else 1}f} networks/s"
+        )
 
     def _say(self) -> None:
-        left = duration((self.networks - self.finished) / self.rate) if self.finished else "unknown"
-        print(
-            f"{self.finished:,} of {self.networks:,} networks, {self._rate_text()}, {left} left",
-            file=self.stream,
-            flush=True,
-        )
+        left = self.seconds * (self.work - self.worked) / max(self.worked, 1e-9)
+        print(f"{self._count()}, {duration(left)} left", file=self.stream, flush=True)
         self._spoken = time.monotonic()
 
     def __exit__(
@@ -84,8 +88,7 @@ def _bar(stream: TextIO) -> Bar:
     return rich.Progress(
         rich.TextColumn("{task.description}"),
         rich.BarColumn(),
-        rich.MofNCompleteColumn(),
-        rich.TextColumn("{task.fields[rate]}"),
+        rich.TextColumn("{task.fields[said]}"),
         rich.TimeElapsedColumn(),
         rich.TextColumn("left"),
         rich.TimeRemainingColumn(),

@@ -97,11 +97,12 @@ def _train(store: Store, plan: Plan, pending: Sequence[Batch], jobs: int, quiet:
     compiling = execute.prepare(plan)
     started = time.perf_counter()
     failures: list[tuple[Batch, BaseException]] = []
-    with Progress(sum(len(batch.runs) for batch in pending), quiet) as progress:
+    networks, work = sum(len(batch.runs) for batch in pending), sum(batch.flops for batch in pending)
+    with Progress(networks, work, quiet) as progress:
 
         def keep(batch: Batch, records: Any) -> None:
             store.save(batch.number, records)
-            progress.advance(len(batch.runs))
+            progress.advance(len(batch.runs), batch.flops)
 
         try:
             execute.execute(plan, pending, jobs, keep, lambda batch, error: failures.append((batch, error)))

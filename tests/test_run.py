@@ -272,18 +272,19 @@ def test_a_full_disk_keeps_what_was_written(here, training, capsys, monkeypatch)
 # Progress
 
 
-def test_plain_lines_come_now_and_then(monkeypatch, capsys):
-    clock = iter([0.0, 0.0, *[1.0] * 3, *[6.0] * 5, *[7.0] * 9])
-    monkeypatch.setattr("sim.progress.time.monotonic", lambda: next(clock))
-    with Progress(100) as progress:
-        for _ in range(4):
-            progress.advance(10)
-    lines = capsys.readouterr().err.splitlines()
-    assert 1 <= len(lines) <= 2
-    assert "of 100 networks" in lines[0]
-    assert "networks/s" in lines[0]
-    assert lines[0].endswith(" left")
-    assert "\x1b" not in "".join(lines)
+def test_plain_lines_come_every_few_seconds_and_know_the_time_left(monkeypatch, capsys):
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr("sim.progress.time.monotonic", lambda: clock.now)
+    with Progress(100, 1000.0) as progress:
+        for _ in range(10):  # 100 networks in 20 seconds; the second half is four times the work
+            clock.now += 2.0
+            progress.advance(10, 40.0 if progress.finished < 50 else 160.0)
+    assert capsys.readouterr().err.splitlines() == [
+        "30 of 100 networks, 5.0 networks/s, 44 s left",
+        "60 of 100 networks, 5.0 networks/s, 21 s left",
+        "90 of 100 networks, 5.0 networks/s, 3.4 s left",
+        "100 of 100 networks, 5.0 networks/s, 0.0 s left",
+    ]
 
 
 def test_a_terminal_gets_a_bar(monkeypatch):
@@ -292,15 +293,15 @@ def test_a_terminal_gets_a_bar(monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     master, slave = pty.openpty()
     with os.fdopen(slave, "w") as terminal:
-        with Progress(40, stream=terminal) as progress:
-            progress.advance(30)
-            progress.advance(10)
+        with Progress(40, 8.0, stream=terminal) as progress:
+            progress.advance(30, 4.0)
+            progress.advance(10, 4.0)
         terminal.flush()
         said = b""
-        while b"40/40" not in said and select.select([master], [], [], 5)[0]:
+        while b"40 of 40" not in said and select.select([master], [], [], 5)[0]:
             said += os.read(master, 10_000)
     os.close(master)
-    assert "40/40" in said.decode()
+    assert "40 of 40" in said.decode()
     assert "networks/s" in said.decode()
     assert "\x1b[" in said.decode()
 
