@@ -53,7 +53,11 @@ def test_an_untrained_network_is_counted_once() -> None:
     ("name", "some", "none"),
     [
         ("initialization", {"factor_heatmap", "gradient_by_layer"}, {"train_and_test", "paired_effects"}),
-        ("cures", {"paired_effects", "kaplan_meier"}, {"train_and_test", "factor_heatmap", "success_heatmap"}),
+        (
+            "cures",
+            {"paired_effects", "kaplan_meier"},
+            {"train_and_test", "factor_heatmap", "success_heatmap"},
+        ),
         ("overfitting", {"train_and_test", "paired_effects"}, {"measured_and_predicted"}),
         ("optimizers", {"success_heatmap", "kaplan_meier"}, {"factor_heatmap", "paired_effects"}),
     ],
@@ -74,7 +78,9 @@ def test_what_was_not_measured_is_not_shown() -> None:
 
 def test_panels_are_capped_and_the_rest_is_said() -> None:
     names = [f"normal(std={i})" for i in range(1, 16)]
-    part = special({"depth": [2, 3, 4, 5, 6], "activation": ["tanh", "relu", "sigmoid"], "initializer": names}, 1)
+    part = special(
+        {"depth": [2, 3, 4, 5, 6], "activation": ["tanh", "relu", "sigmoid"], "initializer": names}, 1
+    )
     arranged = arrange(part, hue=("initializer",), column=("depth",), row=("activation",))
     assert len(arranged.panels) <= PANELS
     assert len(arranged.hues) == 10

@@ -43,7 +43,13 @@ def test_a_share_is_zero_or_all_only_where_it_is(share: float, text: str) -> Non
 
 
 def test_settings_read_as_they_were_written() -> None:
-    assert [wording.setting(value) for value in (0.01, 0.1, 30, 1000, 1e-5)] == ["0.01", "0.1", "30", "1,000", "1e-05"]
+    assert [wording.setting(value) for value in (0.01, 0.1, 30, 1000, 1e-5)] == [
+        "0.01",
+        "0.1",
+        "30",
+        "1,000",
+        "1e-05",
+    ]
 
 
 def test_a_cell_explains_its_levels() -> None:

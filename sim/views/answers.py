@@ -14,13 +14,14 @@ from sim.views.records import GridRecords
 from sim.views.rows import highest, lowest
 from sim.views.tuning import tuned
 
+SHAPING = ("activation", "initializer", "width", "bias")
+"""Factors that make a grid one about gradients."""
 MAIN = ("activation", "initializer", "normalizer", "residual", "optimizer", "depth", "samples", "steps")
 
 
 def answer(grid: GridRecords) -> str:
-    """Up to three sentences, most telling first: what helps, where gradients go, who learns, what "
-    "overfits."""
-    said = [tell(grid) for tell in (_treatments, _gradients, _learners, _gap)]
+    """Up to three sentences: where gradients go, what helps, what overfits, who learns."""
+    said = [tell(grid) for tell in (_gradients, _treatments, _gap, _learners)]
     return " ".join([sentence for sentence in said if sentence][:3])
 
 
@@ -48,8 +49,8 @@ def _treatments(grid: GridRecords) -> str:
 
 def _gradients(grid: GridRecords) -> str:
     """Where the gradient vanishes and where it explodes."""
-    factors = [f for f in STRUCTURE if f in grid.varying]
-    if not factors or grid.deepest < 2 or not grid.measured("log10_grad_pre"):
+    factors = [factor for factor in STRUCTURE if factor in grid.varying]
+    if not set(SHAPING) & set(factors) or grid.deepest < 2 or not grid.measured("log10_grad_pre"):
         return ""
     frame = gradients.per_layer_factor(grid.runs, grid.layers, factors)
     known = frame[np.isfinite(frame["factor"])]
@@ -57,8 +58,8 @@ def _gradients(grid: GridRecords) -> str:
         return "Every hidden gradient is zero or not finite before training."
     low, high = lowest(known, "factor"), highest(known, "factor")
     return (
-        f"Before training a layer multiplies the gradient's norm by {wording.number(low['factor'])} at worst "
-        f"({wording.cell(low, factors)}) and by {wording.number(high['factor'])} at most "
+        f"Before training a layer multiplies the gradient's norm by {wording.number(low['factor'])} at "
+        f"worst ({wording.cell(low, factors)}) and by {wording.number(high['factor'])} at most "
         f"({wording.cell(high, factors)})."
     )
 
@@ -94,6 +95,6 @@ def _gap(grid: GridRecords) -> str:
     few, many = frame.iloc[0], frame.iloc[-1]
     return (
         f"With {wording.number(few['samples'])} training rows the gap in {metric} is "
-        f"{wording.number(few[f'{metric}_gap'])}, "
-        f"with {wording.number(many['samples'])} it is {wording.number(many[f'{metric}_gap'])}."
+        f"{wording.number(few[f'{metric}_gap'])}, with {wording.number(many['samples'])} it is "
+        f"{wording.number(many[f'{metric}_gap'])}."
     )

@@ -39,6 +39,11 @@ class Arrangement:
         return [factor for factor in (self.row, self.column, self.hue) if factor]
 
     @property
+    def by_depth(self) -> list[str]:
+        """The factors shown and the depth, which says which layer is which."""
+        return self.by if "depth" in self.by else [*self.by, "depth"]
+
+    @property
     def panels(self) -> list[dict[str, Any]]:
         """The levels of every panel that has networks, row by row."""
         spanned = [factor for factor in (self.row, self.column) if factor]

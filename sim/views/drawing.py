@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from sim.views import style, wording
 from sim.views.arrangement import Arrangement
@@ -86,8 +87,7 @@ def step_axis(axis: Axes, steps: Any) -> None:
 
 
 def size_axis(axis: Axes, sizes: Any) -> None:
-    """Sizes at their own values, a logarithm where they span more than a factor of eight, no label "
-    "over another."""
+    """Sizes at their own values, a logarithm over more than a factor of eight; no label lies over another."""
     from matplotlib.ticker import NullLocator
 
     sizes = np.sort(np.unique(sizes))
@@ -110,3 +110,13 @@ def size_axis(axis: Axes, sizes: Any) -> None:
         if inches[kept[-1]] - inches[index] >= needed:
             kept.append(index)
     axis.set_xticks(sizes[kept], [texts[index] for index in kept])
+
+
+def deepest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Where a cell has several depths, the layers of the deepest networks."""
+    return rows[rows["depth"].to_numpy() == rows["depth"].max()]
+
+
+def shade(rows: pd.DataFrame, x: str, look: dict[str, Any]) -> Shade:
+    """The interval of a mean log norm around its line."""
+    return rows[x], rows["mean_log10_low"], rows["mean_log10_high"], look["color"]

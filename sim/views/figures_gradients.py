@@ -15,7 +15,6 @@ from sim.views.heatmaps import Scale, heatmap
 from sim.views.records import GridRecords
 from sim.views.registry import Drawing, figure
 from sim.views.rows import highest, lowest, rows_by
-from sim.views.tuning import tuned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +26,7 @@ STRUCTURE = (
 """Factors that change the gradients of a network before it is trained."""
 SPAN = 3.0
 """Colours of the factor heatmap end at 10^±this or earlier: beyond, the number tells."""
-SOLID, DOTTED, DASHED = "-", (0, (1.2, 1.2)), (0, (4, 2.5))
+DASHED = (0, (4, 2.5))
 
 
 @figure(
@@ -44,46 +43,27 @@ def gradient_by_layer(grid: GridRecords) -> Drawing:
         column=("depth",),
         row=("activation",),
     )
-    frame = gradients.by_layer(arranged.grid.runs, grid.layers, with_depth(arranged))
+    frame = gradients.by_layer(arranged.grid.runs, grid.layers, arranged.by_depth)
     entries, title = drawing.entries(arranged), drawing.title(arranged)
     names = style.axis_label("layer"), style.axis_label("log10_grad_pre")
     shown = layout.panels(arranged, *names, entries, title)
     looks, parts, theory = drawing.looks(arranged), rows_by(frame, arranged.by), _theory(arranged)
     for where, axis in shown:
         cells = {level: drawing.key(arranged, where, level) for level in looks}
-        rows = {level: _deepest(parts[cell]) for level, cell in cells.items() if cell in parts}
-        drawing.bands(axis, [_shade(rows[level], "layer", looks[level]) for level in rows])
+        rows = {level: drawing.deepest(parts[cell]) for level, cell in cells.items() if cell in parts}
+        drawing.bands(axis, [drawing.shade(rows[level], "layer", looks[level]) for level in rows])
         for level in rows:
             norms = rows[level].set_index("layer")["mean_log10"]
             axis.plot(norms.index, norms, markevery=drawing.every(len(norms)), **looks[level])
             _dashes(axis, rows[level], theory.get(cells[level]), looks[level]["color"])
         _flags(axis, rows, looks)
     layout.legend(shown.figure, drawing.handles(arranged), entries, title)
-    caption = _joined(_by_layer_caption(arranged, grid), _signs(frame, theory), arranged.remarks())
+    caption = wording.joined(_by_layer_caption(arranged, grid), _signs(frame, theory), arranged.remarks())
     return Drawing(shown.figure, caption)
 
 
-def with_depth(arranged: Arrangement) -> list[str]:
-    """The factors shown and the depth, which says which layer is which."""
-    return arranged.by if "depth" in arranged.by else [*arranged.by, "depth"]
-
-
-def _joined(*sentences: str) -> str:
-    return " ".join(filter(None, sentences))
-
-
-def _deepest(rows: pd.DataFrame) -> pd.DataFrame:
-    """Where a cell has several depths, the layers of the deepest networks."""
-    return rows[rows["depth"].to_numpy() == rows["depth"].max()]
-
-
-def _shade(rows: pd.DataFrame, x: str, look: dict[str, Any]) -> drawing.Shade:
-    return rows[x], rows["mean_log10_low"], rows["mean_log10_high"], look["color"]
-
-
 def _flags(axis: Axes, rows: dict[Any, pd.DataFrame], looks: dict[Any, dict[str, Any]]) -> None:
-    """Triangles at the edge where norms are zero (down) or not finite (up): a log axis has no place "
-    "for them."""
+    """Triangles at the edge for norms that are zero (down) or not finite (up): a log axis has no place."""
     axis.margins(y=0.1)
     for share, sign, start, way in (("zero_share", "v", 0.03, 1), ("nonfinite_share", "^", 0.97, -1)):
         flagged = [level for level, cell in rows.items() if (cell[share] > 0).any()]
@@ -122,12 +102,12 @@ def _signs(frame: pd.DataFrame, theory: dict[Any, float]) -> str:
         said.append("▼ at the edge: norms that are exactly zero.")
     if (frame["nonfinite_share"] > 0).any():
         said.append("▲ at the edge: norms that are not finite.")
-    return _joined(*said)
+    return wording.joined(*said)
 
 
 def _by_layer_caption(arranged: Arrangement, grid: GridRecords) -> str:
     """Where the norm falls and grows most from the last hidden layer back to the first."""
-    names = with_depth(arranged)
+    names = arranged.by_depth
     ratio = gradients.first_to_last(arranged.grid.runs, grid.layers, names)
     known = ratio[np.isfinite(ratio["log10_ratio"])]
     if known.empty:
@@ -135,8 +115,8 @@ def _by_layer_caption(arranged: Arrangement, grid: GridRecords) -> str:
     falls, grows = lowest(known, "log10_ratio"), highest(known, "log10_ratio")
     return (
         "From the last hidden layer back to the first the gradient's norm changes by "
-        f"{wording.power(falls['log10_ratio'])} ({wording.cell(falls, names)}) "
-        f"to {wording.power(grows['log10_ratio'])} ({wording.cell(grows, names)})."
+        f"{wording.power(falls['log10_ratio'])} ({wording.cell(falls, names)}) to "
+        f"{wording.power(grows['log10_ratio'])} ({wording.cell(grows, names)})."
     )
 
 
@@ -158,7 +138,7 @@ def factor_heatmap(grid: GridRecords) -> Drawing:
     reach = min(SPAN, float(np.nanmax(np.abs(frame["log10_factor"]), initial=0.1)))
     scale = Scale("factor on the norm per layer, log₁₀", style.DIVERGING, -reach, reach)
     drawn = heatmap(arranged, frame, "log10_factor", "text", scale)
-    return Drawing(drawn, _joined(_factor_caption(frame, arranged.by), arranged.remarks()))
+    return Drawing(drawn, wording.joined(_factor_caption(frame, arranged.by), arranged.remarks()))
 
 
 def _factor_text(row: Any) -> str:
@@ -178,109 +158,11 @@ def _factor_caption(frame: pd.DataFrame, by: list[str]) -> str:
     said = (
         f"One layer multiplies the gradient's norm by {least} to {most}; closest to 1 is "
         f"{wording.cell(near, by)} with {wording.number(near['factor'])}. Of "
-        f"{wording.count(len(frame), 'cell')} "
-        f"{falls} shrink it and {grows} grow it beyond doubt (95 % interval clear of 1)."
+        f"{wording.count(len(frame), 'cell')} {falls} shrink it and {grows} grow it beyond doubt (95 % "
+        "interval clear of 1)."
     )
     zeros = int((frame["text"] == "0").sum())
     broken = int((frame["text"] == "∞").sum())
     if zeros + broken:
         said += f" Hatched: gradients exactly zero (0, {zeros} cells) or not finite (∞, {broken} cells)."
     return said
-
-
-@figure(
-    title="Gradient norm during training",
-    needs=("log10_grad_pre", "step"),
-    applies=lambda grid: grid.deepest >= 2,
-)
-def gradient_over_training(grid: GridRecords) -> Drawing:
-    """log10 ‖∂L/∂h‖ of the first (solid) and last (dotted) hidden layer over the training steps."""
-    arranged = arrange(
-        tuned(grid),
-        hue=("initializer", "condition", "optimizer", "normalizer", "residual", "clipping", "scaling"),
-        column=("depth",),
-        row=("activation", "optimizer", "steps"),
-    )
-    frame = gradients.over_training(arranged.grid.runs, grid.layers, arranged.by)
-    entries, title = [*drawing.entries(arranged), *gradients.PLACES], drawing.title(arranged)
-    names = style.axis_label("step"), style.axis_label("log10_grad_pre")
-    shown = layout.panels(arranged, *names, entries, title)
-    looks, parts = drawing.looks(arranged), rows_by(frame, [*arranged.by, "place"])
-    for where, axis in shown:
-        shades = []
-        for level, look in looks.items():
-            cell = drawing.key(arranged, where, level)
-            first, last = (parts.get((*cell, place)) for place in gradients.PLACES)
-            if last is not None:
-                axis.plot(last["step"], last["mean_log10"], color=look["color"], linestyle=DOTTED)
-            if first is not None:
-                shades.append(_shade(first, "step", look))
-                axis.plot(first["step"], first["mean_log10"], markevery=drawing.every(len(first), 5), **look)
-        drawing.bands(axis, shades)
-        drawing.step_axis(axis, frame["step"])
-    layout.legend(shown.figure, drawing.handles(arranged, (SOLID, DOTTED)), entries, title)
-    return Drawing(shown.figure, _joined(_training_caption(frame, arranged), arranged.remarks()))
-
-
-def _training_caption(frame: pd.DataFrame, arranged: Arrangement) -> str:
-    """How far the weakest first layer comes, and what the lines are."""
-    first = frame[(frame["place"] == gradients.PLACES[0]) & np.isfinite(frame["mean_log10"])]
-    start = first[first["step"] == 0]
-    if start.empty:
-        return "No first layer has a finite gradient at the start."
-    weakest = lowest(start, "mean_log10")
-    same = rows_by(first, arranged.by)[tuple(weakest[factor] for factor in arranged.by)]
-    end = highest(same, "step")
-    who = wording.cell(weakest, arranged.by) or "all networks"
-    return (
-        f"The weakest first-layer gradient before training, {wording.power(weakest['mean_log10'])} "
-        f"({who}), stands at "
-        f"{wording.power(end['mean_log10'])} after {wording.count(int(end['step']), 'step')}. Lines: "
-        "mean of the finite "
-        "logarithms over replicates; bands: 95 % interval of the first layer; a diverged network leaves "
-        "its line."
-    )
-
-
-@figure(title="Saturation by layer, trained", needs=("saturated",), applies=lambda grid: grid.deepest >= 2)
-def saturation_by_layer(grid: GridRecords) -> Drawing:
-    """Share of activations whose slope is at most 5 % of the largest, in every hidden layer at the end."""
-    arranged = arrange(
-        tuned(grid),
-        hue=("initializer", "condition", "normalizer", "optimizer", "residual"),
-        column=("depth",),
-        row=("activation", "optimizer"),
-    )
-    by = with_depth(arranged)
-    frame = gradients.saturation(arranged.grid.runs, grid.layers, by)
-    entries, title = drawing.entries(arranged), drawing.title(arranged)
-    shown = layout.panels(arranged, "hidden layer", style.axis_label("saturated"), entries, title)
-    looks, parts = drawing.looks(arranged), rows_by(frame, arranged.by)
-    for where, axis in shown:
-        shades = []
-        for level, look in looks.items():
-            if (rows := parts.get(drawing.key(arranged, where, level))) is None:
-                continue
-            rows = _deepest(rows)
-            axis.plot(rows["layer"], 100 * rows["saturated"], markevery=drawing.every(len(rows)), **look)
-            low, high = 100 * rows["saturated_low"], 100 * rows["saturated_high"]
-            shades.append((rows["layer"], low, high, look["color"]))
-        drawing.bands(axis, shades)
-        axis.set_ylim(-3, 103)
-    layout.legend(shown.figure, drawing.handles(arranged), entries, title)
-    return Drawing(shown.figure, _joined(_saturation_caption(frame, by), arranged.remarks()))
-
-
-def _saturation_caption(frame: pd.DataFrame, by: list[str]) -> str:
-    known = frame[frame["saturated"].notna()]
-    if known.empty:
-        return "No network has a last checkpoint to look at."
-    worst = highest(known, "saturated")
-    return (
-        f"Most saturated after training: layer {worst['layer']} of {wording.cell(worst, by)}, where the "
-        "slope of "
-        f"{wording.percent(worst['saturated'])} of the activations is at most a twentieth of its largest and "
-        f"{wording.percent(worst['dead'])} of the units are so for every sample. Lines: mean over "
-        "replicates at the last "
-        "recorded step; bands: 95 % interval."
-    )

@@ -75,8 +75,7 @@ def _gap_caption(frame: pd.DataFrame, by: list[str], metric: str) -> str:
 
     return (
         f"The gap in {metric} between training and test rows is largest, {told(worst)}, and smallest, "
-        f"{told(best)}. "
-        "Lines: mean over the networks that finish; shaded: the gap."
+        f"{told(best)}. Lines: mean over the networks that finish; shaded: the gap."
     )
 
 
@@ -144,7 +143,6 @@ def _curves_caption(runs: pd.DataFrame, metric: str) -> str:
     diverged = int((runs["status"] == "diverged").sum())
     return (
         f"{diverged:,} of {wording.count(len(runs), 'network')} drawn diverge; the best ends at a "
-        f"{style.label(metric)} of "
-        f"{wording.number(best)}. Thick: median, a diverged network counting as worst; thin: up to {RAW} "
-        "single networks."
+        f"{style.label(metric)} of {wording.number(best)}. Thick: median, a diverged network counting as "
+        f"worst; thin: up to {RAW} single networks."
     )

@@ -56,10 +56,8 @@ def success_heatmap(grid: GridRecords) -> Drawing:
     every, none = int((frame["share"] == 1).sum()), int((frame["share"] == 0).sum())
     caption = (
         f"{frame['successes'].sum():,} of {wording.count(int(frame['networks'].sum()), 'network')} drawn "
-        "reach "
-        f"{goal(grid.targets[0])}; of {wording.count(len(frame), 'cell')} {every} do so in every network "
-        f"and {none} in none; "
-        f"{int(frame['diverged'].sum()):,} networks diverge."
+        f"reach {goal(grid.targets[0])}; of {wording.count(len(frame), 'cell')} {every} do so in every "
+        f"network and {none} in none; {int(frame['diverged'].sum()):,} networks diverge."
     )
     return Drawing(drawn, f"{caption} {arranged.remarks()}".strip())
 
@@ -125,18 +123,15 @@ def _speed_caption(arranged: Arrangement, grid: GridRecords) -> str:
     first = lowest(fast, "median")
     name = wording.cell(first, arranged.by) or "all networks"
     return (
-        f"{said} Fastest: {name}, where half of {wording.count(int(first['networks']), 'network')} "
-        "arrive within "
-        f"{wording.setting(first['median'])} steps; in {len(times) - len(fast)} of "
-        f"{wording.count(len(times), 'curve')} "
-        "fewer than half ever do."
+        f"{said} Fastest: {name}, where half of {wording.count(int(first['networks']), 'network')} arrive "
+        f"within {wording.setting(first['median'])} steps; in {len(times) - len(fast)} of "
+        f"{wording.count(len(times), 'curve')} fewer than half ever do."
     )
 
 
 @figure(title="Effect of each treatment, paired", applies=lambda grid: len(effects(grid)) > 0)
 def paired_effects(grid: GridRecords) -> Drawing:
-    """Mean difference of each treatment to its baseline over pairs with the same draws, with 95 % "
-    "intervals."""
+    """Mean difference of each treatment to its baseline over pairs with the same draws, and its interval."""
     frame = effects(grid)
     quantities = list(dict.fromkeys(frame["quantity"]))
     pairs = zip(frame["factor"], frame["level"], strict=True)
@@ -177,8 +172,7 @@ def _effects_caption(frame: pd.DataFrame) -> str:
     said += f"; smallest {_difference(worst)}." if best["name"] != worst["name"] else "."
     return (
         f"{said} Bars: 95 % interval over replicates; blue: better, orange: worse, beyond doubt. A "
-        "diverged network has "
-        "no end to compare and counts in the table's share of better pairs only."
+        "diverged network has no end to compare and counts in the table's share of better pairs only."
     )
 
 

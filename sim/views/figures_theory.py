@@ -60,10 +60,8 @@ def _caption(known: pd.DataFrame, cells: int) -> str:
     worst = highest(known.assign(away=away), "away")
     return (
         f"Mean field theory speaks of {len(known)} of {wording.count(cells, 'cell')}; measured and "
-        "predicted squared factors "
-        f"differ by {wording.percent(float(np.expm1(away.median())))} in the median cell and most, by a "
-        "factor of "
-        f"{wording.number(float(np.exp(away.max())))}, with "
-        f"{wording.cell(worst, ('activation', 'initializer', 'depth'))}. "
-        f"Theory is exact for infinite width; bars: 95 % interval."
+        f"predicted squared factors differ by {wording.percent(float(np.expm1(away.median())))} in the "
+        f"median cell and most, by a factor of {wording.number(float(np.exp(away.max())))}, with "
+        f"{wording.cell(worst, ('activation', 'initializer', 'depth'))}. Theory is exact for infinite "
+        "width; bars: 95 % interval."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 NARROWEST, WIDEST, TALL = 0.33, 0.75, 0.19
 """A cell's least and largest width and its height, in inches: four letters fit the narrowest."""
-BAR = 0.85
+BAR, LEAST = 1.0, 1.3
+"""Room for the colour bar with its name, and the least height it needs."""
 TILT = 38
 
 
@@ -73,8 +75,8 @@ def _cut(count: int, names: list[str], heads: list[str], titled: bool) -> tuple[
     wide = min(WIDEST, (room - 0.15 * (abreast - 1)) / abreast / len(heads))
     stacked = math.ceil(count / abreast)
     tilted = any(len(head) * style.LETTER > wide for head in heads)
-    below = 0.34 + (max(map(len, heads)) * style.LETTER * math.sin(math.radians(TILT)) if tilted else 0.13)
-    top, tall, between = 0.24 if titled else 0.1, max(TALL * len(names), 0.9), 0.28
+    below = 0.41 + (max(map(len, heads)) * style.LETTER * math.sin(math.radians(TILT)) if tilted else 0.13)
+    top, tall, between = 0.24 if titled else 0.1, max(TALL * len(names), LEAST), 0.28
     total = top + below + stacked * tall + (stacked - 1) * between
     figure = Figure(figsize=(style.PAGE_WIDTH, total))
     axes = []
@@ -96,10 +98,11 @@ def _axes(figure: Figure, corner: tuple[float, float], size: tuple[float, float]
 def _draw(axis: Axes, values: pd.DataFrame, texts: pd.DataFrame, scale: Scale, bar: Axes | None) -> None:
     import seaborn
 
+    name = "\n".join(textwrap.wrap(scale.name, int(LEAST / style.LETTER)))
     seaborn.heatmap(
         values.astype(float), ax=axis, cmap=scale.palette, vmin=scale.low, vmax=scale.high,
         annot=texts.fillna(""), fmt="", annot_kws={"fontsize": style.FONT_SIZE}, linewidths=0.5,
-        linecolor="white", cbar=bar is not None, cbar_ax=bar, cbar_kws={"label": scale.name},
+        linecolor="white", cbar=bar is not None, cbar_ax=bar, cbar_kws={"label": name},
         mask=values.isna(), xticklabels=False, yticklabels=False,
     )  # fmt: skip
     if bar is not None:

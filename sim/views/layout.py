@@ -1,5 +1,4 @@
-"""Where panels, titles and the legend stand, in inches: no layout engine has to guess, or to be waited "
-"for."""
+"""Where panels, titles and the legend stand, in inches: no layout engine has to guess."""
 
 from __future__ import annotations
 
@@ -8,8 +7,6 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
 
 from sim.views import style, wording
 from sim.views.arrangement import ABREAST, Arrangement
@@ -68,8 +65,8 @@ class Cut:
             top=1 - head / total, bottom=foot / total, wspace=GAP / self.width, hspace=between / self.height,
         )  # fmt: skip
         axes = grid.subplots(sharey=self.sharey, squeeze=False)
-        for row, column in np.ndindex(axes.shape):
-            _plain(axes[row][column], named=column == 0)
+        for index, axis in enumerate(axes.flat):
+            _plain(axis, named=index % self.columns == 0)
         return figure, axes
 
     def name(self, figure: Figure, xlabel: str, ylabel: str) -> None:

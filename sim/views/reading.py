@@ -44,6 +44,8 @@ def rows(frame: pd.DataFrame) -> Rows:
 
 def _bounds(frame: pd.DataFrame, name: str) -> list[str]:
     """The columns of a column's interval: x_low and x_high, for diverged_share diverged_low and so on."""
+    if f"{name}_share" in frame:
+        return []
     for stem in (f"{name}_", name.removesuffix("share")):
         if stem != name and f"{stem}low" in frame and f"{stem}high" in frame:
             return [f"{stem}low", f"{stem}high"]

@@ -153,8 +153,7 @@ class GridRecords:
 
     @cached_property
     def conditioned(self) -> GridRecords:
-        """With a column `condition` that names what each network is treated with, where two treatments "
-        "vary."""
+        """With a column `condition` that names a network's treatments, where two of them vary."""
         if len(self.treatments) < 2:
             return self
         from sim.views.wording import treatment

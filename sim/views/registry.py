@@ -25,8 +25,7 @@ figure = Family("figure", supplied=1)
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table and the sentence that says what it shows; `extent` where not the grid but a part was "
-    "counted."""
+    """A table and the sentence that says what it shows."""
 
     frame: pd.DataFrame
     caption: str

@@ -17,7 +17,7 @@ from sim.views.registry import applicable, figure, table
 from sim.views.tables import write_csv
 
 # Views register themselves when their modules are imported.
-from sim.views import figures_gradients, figures_learning, figures_success, figures_theory  # noqa: F401  isort: skip
+from sim.views import figures_gradients, figures_learning, figures_success, figures_theory, figures_training  # noqa: F401  isort: skip
 
 PAGE_ROWS = 12
 """Rows of a table on the page; the CSV has all of them."""

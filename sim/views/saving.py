@@ -6,6 +6,9 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sim.store.shards import atomically
+from sim.views import style
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -17,15 +20,16 @@ METADATA = {
 
 
 def image(figure: Figure, kind: str) -> bytes:
-    """The figure as a PNG or SVG file."""
+    """The figure as a PNG or SVG file, drawn with the report's settings whatever the caller's are."""
+    import matplotlib as mpl
+
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, metadata=METADATA[kind])
+    with mpl.rc_context(style.settings()):
+        figure.savefig(buffer, format=kind, metadata=METADATA[kind])
     return buffer.getvalue()
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and move it into place."""
+    """Write a file whole or not at all, in a folder that is made where it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    atomically(path, [content])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 PAGE_WIDTH = 17 / 2.54
@@ -45,6 +46,7 @@ def axis_label(name: str) -> str:
     return UNITS.get(name, label(name))
 
 
+@lru_cache(maxsize=1)
 def settings() -> dict[str, Any]:
     """Matplotlib's settings: seaborn's ticks theme with fixed fonts, and nothing that changes SVG bytes."""
     import seaborn

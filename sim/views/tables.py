@@ -38,10 +38,10 @@ def per_layer_factor(grid: GridRecords) -> Sheet:
     shrinks, grows = int((fitted["factor_high"] < 1).sum()), int((fitted["factor_low"] > 1).sum())
     return Sheet(
         frame,
-        f"In {shrinks} of {wording.count(len(frame), 'cell')} a layer clearly shrinks the gradient's "
-        "norm on its way back, "
-        f"in {grows} it clearly grows it (95 % interval over replicates clear of 1); factors run from "
-        f"{wording.number(fitted['factor'].min())} to {wording.number(fitted['factor'].max())}.",
+        f"In {shrinks} of {wording.count(len(frame), 'cell')} a layer clearly shrinks the gradient's norm "
+        f"on its way back, in {grows} it clearly grows it (95 % interval over replicates clear of 1); "
+        f"factors run from {wording.number(fitted['factor'].min())} to "
+        f"{wording.number(fitted['factor'].max())}.",
     )
 
 
@@ -53,9 +53,8 @@ def first_to_last_ratio(grid: GridRecords) -> Sheet:
     return Sheet(
         frame,
         "The median first-layer gradient is below a thousandth of the last layer's in "
-        f"{int((ratio < EXTREME).sum())} of "
-        f"{wording.count(len(frame), 'cell')} and above a thousand times it in "
-        f"{int((ratio > -EXTREME).sum())}.",
+        f"{int((ratio < EXTREME).sum())} of {wording.count(len(frame), 'cell')} and above a thousand times "
+        f"it in {int((ratio > -EXTREME).sum())}.",
     )
 
 
@@ -68,8 +67,8 @@ def gradient_by_layer(grid: GridRecords) -> Sheet:
     return Sheet(
         frame,
         f"Mean log₁₀ norms run from {wording.number(frame['mean_log10'].min())} to "
-        f"{wording.number(frame['mean_log10'].max())}; in {zero:,} of {wording.count(len(frame), 'row')} "
-        "a norm is exactly zero.",
+        f"{wording.number(frame['mean_log10'].max())}; in {zero:,} of {wording.count(len(frame), 'row')} a "
+        "norm is exactly zero.",
     )
 
 
@@ -82,10 +81,9 @@ def success_share(grid: GridRecords) -> Sheet:
     low, high = wilson(reached, networks)
     return Sheet(
         frame,
-        f"{reached:,} of {wording.count(networks, 'network')} ({wording.percent(reached / networks)}, 95 "
-        "% interval "
-        f"{wording.percent(float(low))} to {wording.percent(float(high))}) reach {goal(grid.targets[0])}; "
-        f"{int(first['diverged'].sum()):,} diverge.",
+        f"{reached:,} of {wording.count(networks, 'network')} ({wording.percent(reached / networks)}, 95 % "
+        f"interval {wording.percent(float(low))} to {wording.percent(float(high))}) reach "
+        f"{goal(grid.targets[0])}; {int(first['diverged'].sum()):,} diverge.",
     )
 
 
@@ -105,8 +103,8 @@ def steps_to_target(grid: GridRecords) -> Sheet:
     name = wording.cell(fast, grid.varying)
     return Sheet(
         frame,
-        f"Half of the networks arrive in {len(known)} of {wording.count(len(first), 'cell')}, soonest after "
-        f"{wording.number(fast['median'])} steps{f' ({name})' if name else ''}; the rest stay beyond "
+        f"Half of the networks arrive in {len(known)} of {wording.count(len(first), 'cell')}, soonest "
+        f"after {wording.number(fast['median'])} steps{f' ({name})' if name else ''}; the rest stay beyond "
         "their budget.",
     )
 
@@ -118,10 +116,9 @@ def best_learning_rate(grid: GridRecords) -> Sheet:
     return Sheet(
         frame,
         f"Best learning rates run from {wording.number(frame['lr'].min())} to "
-        f"{wording.number(frame['lr'].max())}; in "
-        f"{int(frame['edge'].sum())} of {wording.count(len(frame), 'cell')} the best lies at the edge of "
-        "the rates tried, "
-        f"so a better one may lie beyond.",
+        f"{wording.number(frame['lr'].max())}; in {int(frame['edge'].sum())} of "
+        f"{wording.count(len(frame), 'cell')} the best lies at the edge of the rates tried, so a better "
+        "one may lie beyond.",
     )
 
 
@@ -135,8 +132,7 @@ def paired_effect(grid: GridRecords) -> Sheet:
     return Sheet(
         frame,
         f"{len(clear)} of {wording.count(len(frame), 'comparison')} stand after Holm's correction (sign "
-        "test over replicates, "
-        f"5 %): {int((clear['share_better'] > 0.5).sum())} for the better and "
+        f"test over replicates, 5 %): {int((clear['share_better'] > 0.5).sum())} for the better and "
         f"{int((clear['share_better'] < 0.5).sum())} for the worse.",
     )
 
@@ -155,8 +151,7 @@ def train_test_gap(grid: GridRecords) -> Sheet:
     return Sheet(
         frame,
         f"The largest gap in {metric} is {wording.number(gap.max())}{f' ({name})' if name else ''}; in "
-        f"{clear} of "
-        f"{wording.count(len(frame), 'cell')} networks clearly overfit (95 % interval above 0).",
+        f"{clear} of {wording.count(len(frame), 'cell')} networks clearly overfit (95 % interval above 0).",
     )
 
 
@@ -169,8 +164,8 @@ def saturation(grid: GridRecords) -> Sheet:
     return Sheet(
         frame,
         f"In {most:,} of {wording.count(len(frame), 'layer')} more than half of the activations are "
-        "saturated; "
-        f"in {int((frame['dead'] > 0.5).sum()):,} more than half of the units are so for every sample.",
+        f"saturated; in {int((frame['dead'] > 0.5).sum()):,} more than half of the units are so for every "
+        "sample.",
     )
 
 
@@ -189,10 +184,8 @@ def measured_and_predicted(grid: GridRecords) -> Sheet:
     return Sheet(
         frame,
         f"Theory predicts {len(known)} of {wording.count(len(frame), 'cell')}; the median difference of "
-        "the logarithms is "
-        f"{wording.number(known['log_difference'].median())} a layer, and "
-        f"{int(known['within_interval'].sum())} predictions "
-        f"lie within the measured 95 % interval.",
+        f"the logarithms is {wording.number(known['log_difference'].median())} a layer, and "
+        f"{int(known['within_interval'].sum())} predictions lie within the measured 95 % interval.",
     )
 
 

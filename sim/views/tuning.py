@@ -36,8 +36,7 @@ def tuned(grid: GridRecords) -> GridRecords:
 
 
 def best_rates(grid: GridRecords, trial: pd.DataFrame) -> pd.DataFrame:
-    """A row a cell: its factors, the best `lr`, its success `share` and whether it lies at the `edge` "
-    "of its rates."""
+    """A row a cell: its factors, the best `lr`, its `share` of success, and whether it is at the `edge`."""
     cells = _cell_factors(grid)
     column = f"steps_to_{grid.target}"
     reached = (

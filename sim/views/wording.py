@@ -79,8 +79,7 @@ def named(factor: str, value: Any) -> str:
 
 
 def treatment(factor: str, value: Any) -> str:
-    """What is done to a network: batch norm, residual, dropout 0.2, clip norm(limit=1), inputs "
-    "shift(by=3)."""
+    """What is done to a network: batch norm, residual, dropout 0.2, clip norm(limit=1), raw inputs."""
     if factor == "normalizer":
         return "no normalization" if value == "none" else f"{value} norm"
     if factor == "clipping":
@@ -111,3 +110,8 @@ def count(amount: int, noun: str) -> str:
 def power(exponent: float) -> str:
     """A power of ten from its logarithm: 10^−18.2; close to one as a plain number."""
     return number(10.0**exponent, 2) if abs(exponent) < 2 else f"10^{number(exponent)}"
+
+
+def joined(*sentences: str) -> str:
+    """Sentences one after another, empty ones left out."""
+    return " ".join(filter(None, sentences))
