@@ -76,15 +76,15 @@ def _check(
         raise StudyError(f"order: rows {order.min()} … {order.max()}; inputs has rows 0 … {len(inputs) - 1}")
 
 
-def _target_rows(targets: np.ndarray, outputs: int, rows: int) -> np.ndarray:
-    """Targets as (rows, outputs): class labels become one-hot rows, or one column for one output."""
+def _target_rows(targets: np.ndarray, outputs: int, rows: int, one_hot: bool) -> np.ndarray:
+    """Targets as (rows, outputs): class labels become one-hot rows; numbers for a single output a column."""
     if len(targets) != rows:
         raise StudyError(f"targets: {len(targets)} rows; inputs has {rows}")
     if targets.ndim == 2:
         if targets.shape[1] != outputs:
             raise StudyError(f"targets: {targets.shape[1]} columns; the network has {outputs} outputs")
         return targets
-    if outputs == 1:
+    if outputs == 1 and not (one_hot and np.issubdtype(targets.dtype, np.integer)):
         return targets[:, None]
     if not np.issubdtype(targets.dtype, np.integer) or targets.min() < 0 or targets.max() >= outputs:
         raise StudyError(f"targets: class labels must be whole numbers from 0 to {outputs - 1}")
@@ -169,7 +169,7 @@ def train_arrays(
     data = fleets.Data(
         features=fleets.padded_rows(inputs[None], precision),
         targets=fleets.padded_rows(
-            _target_rows(np.asarray(targets), widths[-1], len(inputs))[None], precision
+            _target_rows(np.asarray(targets), widths[-1], len(inputs), part_of["loss"][0].traits.get("one_hot", False))[None], precision
         ),
         order=order[None],
         sequence=np.arange(len(inputs), dtype=np.int32),

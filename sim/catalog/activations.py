@@ -2,8 +2,8 @@
 
 Numbers are float literals only: the kernels give them the network's precision.
 
-The trait ``largest_slope`` is the supremum of |slope| for the default parameters; a unit
-is called saturated where its slope is at most a stated share of that.
+The trait ``largest_slope`` is the supremum of |slope|, a number or a function of the
+parameters; a unit is called saturated where its slope is at most a stated share of that.
 
 Accuracy.  Compiled, value and slope are within 4 ulp of the exact ones for every argument
 in float32 and float64, unless a docstring says otherwise (eps is the distance from 1 to
@@ -18,6 +18,7 @@ relu'(0) = 0, leaky_relu'(0) = slope, elu'(0) = alpha, selu'(0) = scale·alpha.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sim.catalog import mathematics
@@ -35,9 +36,15 @@ from sim.catalog.mathematics import (
     sincos,
     where,
 )
-from sim.catalog.registry import Family
+from sim.catalog.registry import Family, Part
 
 activation = Family("activation", supplied=1)
+
+
+def largest_slope(part: Part, parameters: Mapping[str, Any]) -> float:
+    """The supremum of |slope| of an activation with these parameters."""
+    largest = part.traits["largest_slope"]
+    return float(largest(**parameters) if callable(largest) else largest)
 
 
 @activation(largest_slope=1.0)
@@ -70,13 +77,13 @@ def relu(x: Any) -> tuple[Any, Any]:
     return where(x <= 0.0, 0.0, x), where(x <= 0.0, 0.0, 1.0)
 
 
-@activation(largest_slope=1.0)
+@activation(largest_slope=lambda slope: max(1.0, abs(slope)))
 def leaky_relu(x: Any, slope: Any = 0.01) -> tuple[Any, Any]:
     """x above 0, slope·x below (Maas, Hannun & Ng 2013)."""
     return where(x <= 0.0, slope * x, x), where(x <= 0.0, slope, 1.0)
 
 
-@activation(largest_slope=1.0)
+@activation(largest_slope=lambda alpha: max(1.0, abs(alpha)))
 def elu(x: Any, alpha: Any = 1.0) -> tuple[Any, Any]:
     """x above 0, alpha·(eˣ - 1) below (Clevert, Unterthiner & Hochreiter 2016)."""
     decay, less = exponentials(minimum(x, 0.0))

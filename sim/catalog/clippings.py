@@ -25,9 +25,9 @@ def none() -> tuple[float, float]:
 
 @clipping(limits={"limit": POSITIVE})
 def norm(limit: float) -> tuple[float, float]:
-    """g ← g · min(1, limit / ‖g‖), with ‖g‖ the norm over all layers' weights and biases.
+    """g ← g · min(1, limit / (‖g‖ + 1e-6)), with ‖g‖ the norm over all parameters.
 
-    Source: Pascanu, Mikolov, Bengio 2013. PyTorch's ``clip_grad_norm_`` adds 1e-6 to ‖g‖; this does not.
+    As PyTorch's ``clip_grad_norm_``. Source: Pascanu, Mikolov, Bengio 2013.
     """
     return float(limit), math.inf
 

@@ -29,7 +29,7 @@ def half_squared_error(outputs: Any, targets: Any, delta: Any, losses: Any, scra
             losses[b] += 0.5 * error * error
 
 
-@loss(tasks=("classification",))
+@loss(tasks=("classification",), one_hot=True)
 def softmax_cross_entropy(outputs: Any, targets: Any, delta: Any, losses: Any, scratch: Any) -> None:
     """Softmax cross-entropy: ℓ = ln Σ_j exp(o_j) − Σ_k t_k o_k, ∂ℓ/∂o_k = softmax(o)_k − t_k.
 

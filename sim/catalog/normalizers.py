@@ -89,6 +89,8 @@ def batch(
         for b in range(count):
             normal[u, b] = normal[u, b] * inverse
             h[u, b] = scale[u] * normal[u, b] + shift[u]
+        for b in range(count, h.shape[1]):  # left alone, padding could overflow and turn 0 · ∞ into NaN
+            h[u, b] = shift[u]
         statistics[0, u] = inverse
         running[0, u] += momentum * (mean - running[0, u])
         running[1, u] += momentum * (squares / degrees - running[1, u])

@@ -7,7 +7,8 @@ is the update itself, for one parameter: θ, g, the state slots, those numbers, 
 the slots out.  Rules contain arithmetic and square roots only, so the compiler runs them
 over a whole vector of parameters at once.
 
-State slots start at zero.  Defaults are PyTorch's.
+State slots start at zero.  Defaults are PyTorch's.  A hyperparameter that is one of a few
+words (``choices``) reaches the function as the position of the word.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def _rms_centered(theta, g, v, m, lr, rho, gain, epsilon, mu):  # type: ignore[n
     v = rho * v + gain * (g * g)
     m = rho * m + gain * g
     variance = v - m * m
-    variance = variance if variance > 0.0 else 0.0
+    variance = 0.0 if variance < 0.0 else variance
     return theta - lr * (g / (sqrt(variance) + epsilon)), v, m
 
 
@@ -87,7 +88,7 @@ def _rms_centered_momentum(theta, g, v, m, b, lr, rho, gain, epsilon, mu):  # ty
     v = rho * v + gain * (g * g)
     m = rho * m + gain * g
     variance = v - m * m
-    variance = variance if variance > 0.0 else 0.0
+    variance = 0.0 if variance < 0.0 else variance
     b = mu * b + g / (sqrt(variance) + epsilon)
     return theta - lr * b, v, m, b
 

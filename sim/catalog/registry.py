@@ -35,9 +35,12 @@ class UnknownName(LookupError):
         super().__init__(f"unknown {kind} {name!r}{hint} (choices: {', '.join(choices)})")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
-    """One variant of a family: a function, its parameters and what is known of it."""
+    """One variant of a family: a function, its parameters and what is known of it.
+
+    There is one object a part, so parts are compared and hashed by identity.
+    """
 
     kind: str
     name: str

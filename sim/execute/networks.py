@@ -41,7 +41,7 @@ def architecture_of(run: Run) -> Architecture:
 def member_of(run: Run, seed: int, table: int) -> Member:
     """The numbers of one network; ``table`` is the place of its replicate's samples."""
     norm_limit, value_limit = run.clipping.part.function(**dict(run.clipping.parameters))
-    key = generator(seed, "dropout", run.replicate).integers(1, 2**64, dtype=np.uint64, endpoint=False)
+    key = generator(seed, "dropout", run.replicate).integers(2**63)
     return Member(
         optimizer=dict(run.optimizer.parameters),
         activation=dict(run.activation.parameters),
@@ -52,7 +52,7 @@ def member_of(run: Run, seed: int, table: int) -> Member:
         clip_value=value_limit,
         diverged_above=run.settings.diverged_above,
         table=table,
-        key=int(key) | 1,
+        key=int(key),
     )
 
 

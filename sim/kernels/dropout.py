@@ -31,6 +31,14 @@ def squares(counter, key):  # type: ignore[no-untyped-def]
     return (x * x + z) >> HALF
 
 
+def key_of(seed: int) -> int:
+    """A key of irregular digits, odd, from any whole number: the finalizer of SplitMix64 (Steele et al. 2014)."""
+    mixed = (seed + 0x9E3779B97F4A7C15) % 2**64
+    mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB % 2**64
+    return (mixed ^ (mixed >> 31)) | 1
+
+
 @jit.inlined
 def counter_of(step, layer):  # type: ignore[no-untyped-def]
     """The first counter of a layer's mask in a step: 2³² activations, 2⁸ layers, 2²⁴ steps apart."""
@@ -38,16 +46,20 @@ def counter_of(step, layer):  # type: ignore[no-untyped-def]
 
 
 @jit.inlined
-def drop(post, slope, rate, counter, key):  # type: ignore[no-untyped-def]
+def drop(post, slope, columns, count, rate, counter, key):  # type: ignore[no-untyped-def]
     """Inverted dropout: each activation is kept with probability 1 − rate and divided by it, or becomes 0.
 
-    The slope gets the same factor: it is the slope of what the next layer sees.
+    The slope gets the same factor: it is the slope of what the next layer sees.  Counters
+    count samples, ``count`` a unit, not the padded columns, which differ from CPU to CPU.
     Source: Srivastava et al. 2014.
     """
     threshold = np.uint64(rate * SCALE)
     one = real(1, rate)
     kept = one / (one - rate)
-    for i in range(post.size):
-        factor = kept if squares(counter + np.uint64(i), key) >= threshold else one - one
-        post[i] *= factor
-        slope[i] *= factor
+    for u in range(post.size // columns):
+        first = counter + np.uint64(u * count)
+        values, slopes = post[u * columns : (u + 1) * columns], slope[u * columns : (u + 1) * columns]
+        for b in range(columns):
+            factor = kept if squares(first + np.uint64(b), key) >= threshold else one - one
+            values[b] *= factor
+            slopes[b] *= factor

@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from sim.catalog.activations import largest_slope
 from sim.catalog.registry import Part
 from sim.kernels import jit
+from sim.kernels.dropout import key_of
 from sim.kernels.layout import Layer, Layout, aligned_zeros, layout
 from sim.kernels.matmul import product_kernel, transpose_kernel
 from sim.kernels.measure import Column
@@ -97,12 +99,7 @@ class Member:
     table: int = 0
     """Which table of the data."""
     key: int = 0
-    """Key of the dropout masks."""
-
-
-@cache
-def _largest_slope(part: Part) -> float:
-    return float(part.largest_slope)
+    """What the key of the dropout masks is made from."""
 
 
 def _numbers(architecture: Architecture, member: Member) -> Numbers:
@@ -112,7 +109,7 @@ def _numbers(architecture: Architecture, member: Member) -> Numbers:
         clip_norm=member.clip_norm,
         clip_value=member.clip_value,
         diverged_above=member.diverged_above,
-        saturated=SATURATED_SHARE * _largest_slope(architecture.activation),
+        saturated=SATURATED_SHARE * largest_slope(architecture.activation, member.activation),
         running_momentum=RUNNING_MOMENTUM,
         decision=architecture.loss.traits.get("decision", 0.0),
     )
@@ -136,7 +133,7 @@ def assemble(architecture: Architecture, members: Sequence[Member]) -> Fleet:
         activation=_rows([encoded(architecture.activation, m.activation) for m in members], dtype),
         normalizer=_rows([encoded(architecture.normalizer, m.normalizer) for m in members], dtype),
         numbers=_rows([_numbers(architecture, m) for m in members], np.float64),
-        key=np.array([m.key for m in members], np.uint64),
+        key=np.array([key_of(m.key) for m in members], np.uint64),
     )
     if architecture.normalizer.learnable:
         for layer in plan.layers[:-1]:

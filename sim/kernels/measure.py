@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from enum import IntEnum
 
-from sim.catalog.sums import dot, total
+from sim.catalog.sums import total
 from sim.kernels import jit
 from sim.kernels.layout import layer_at
-from sim.kernels.sums import log10_norm, square_sum
+from sim.kernels.sums import deviation_sum, log10_norm, square_sum
 
 
 class Column(IntEnum):
@@ -44,13 +44,11 @@ def describe_activations(post, slope, rows, columns, count, threshold, note):  #
     its values are.
     """
     sums = 0.0
-    squares = 0.0
     saturated = 0
     dead = 0
     for r in range(rows):
         values = post[r * columns : r * columns + count]
         sums += total(values)
-        squares += dot(values, values)
         flat = 0
         for b in range(r * columns, r * columns + count):
             flat += 1 if abs(slope[b]) <= threshold else 0
@@ -58,8 +56,11 @@ def describe_activations(post, slope, rows, columns, count, threshold, note):  #
         dead += 1 if flat == count else 0
     size = rows * count
     mean = sums / size
+    squares = 0.0
+    for r in range(rows):
+        squares += deviation_sum(post[r * columns : r * columns + count], mean)
     note[MEAN] = mean
-    note[STD] = math.sqrt(max(squares / size - mean * mean, 0.0))
+    note[STD] = math.sqrt(squares / size)
     note[SATURATED] = saturated / size
     note[DEAD] = dead / rows
 

@@ -195,7 +195,7 @@ def forward(space, network, count, step, settings, parts, tools, notes):  # type
                 post, slope, layer.fan_out, space.columns, count, settings.saturated, notes[number]
             )
         if settings.dropout > 0:
-            drop(post, slope, settings.dropout, counter_of(step, number), settings.key)
+            drop(post, slope, space.columns, count, settings.dropout, counter_of(step, number), settings.key)
         if layer.skip:
             add(post, work[layer.input : layer.input + size])
         above = layer_at(space, number + 1)

@@ -7,8 +7,6 @@ CPU kind gives the same bytes every time.
 from __future__ import annotations
 
 import math
-from typing import Any
-
 from numba.extending import overload
 
 from sim.catalog.sums import dot, real, total
@@ -70,6 +68,21 @@ def square_sum(row):  # type: ignore[no-untyped-def]
         value = widen(load_first(row, whole, row.size - whole))
         partial = fma(value, value, partial)
     return horizontal_sum(partial)
+
+
+@jit.inlined
+def deviation_sum(row, mean):  # type: ignore[no-untyped-def]
+    """Σ (row[i] − mean)² accumulated in float64."""
+    step = lanes_of(row)
+    partial, rest = widen(load_first(row, 0, 0)), row.size % step
+    centre = widen(splat(real(mean, row[0])))
+    for i in range(0, row.size - rest, step):
+        value = widen(load(row, i)) - centre
+        partial = fma(value, value, partial)
+    sum_of = horizontal_sum(partial)
+    for i in range(row.size - rest, row.size):
+        sum_of += (row[i] - mean) * (row[i] - mean)
+    return sum_of
 
 
 SMALLEST, LARGEST = 1e-290, 1e290

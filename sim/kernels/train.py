@@ -128,8 +128,8 @@ def train_one(space, network, samples, fleet, r, course, notes, constants, parts
             c += 1
             notes.recorded[r] = c
         if step == 0:
-            limit = numbers.diverged_above * value
-        if not value <= limit or not value < math.inf:
+            limit = numbers.diverged_above * value if value > 0.0 else math.inf
+        if not (value <= limit and value < math.inf):
             notes.diverged[r] = step
             break
         if step == course.steps:
