@@ -21,7 +21,7 @@ MAIN = ("activation", "initializer", "normalizer", "residual", "optimizer", "dep
 
 def answer(grid: GridRecords) -> str:
     """Up to three sentences: where gradients go, what helps, what overfits, who learns."""
-    said = [tell(grid) for tell in (_gradients, _treatments, _gap, _learners)]
+    said = [tell(grid) for tell in (_gradients, _treatments, _gap, _more_steps, _learners)]
     return " ".join([sentence for sentence in said if sentence][:3])
 
 
@@ -40,7 +40,8 @@ def _treatments(grid: GridRecords) -> str:
     name = wording.treatment(str(best["factor"]), best["level"])
     if gain.max() <= 0:
         return f"No treatment improves {what} on average."
-    sure = "" if gain.max() > 0 and best["p_value"] < 0.05 else ", within what chance can do"
+    clear = best["mean_difference_low"] > 0 or best["mean_difference_high"] < 0
+    sure = "" if clear else ", within what chance can do"
     return (
         f"{name[0].upper()}{name[1:]} helps most: {what} {wording.number(best['baseline_mean'])} → "
         f"{wording.number(best['level_mean'])} over {wording.count(int(best['pairs']), 'pair')}{sure}."
@@ -83,6 +84,18 @@ def _learners(grid: GridRecords) -> str:
     return (
         f"{said}; {wording.cell(best, [factor])} does best ({wording.percent(best['share'])}), "
         f"{wording.cell(worst, [factor])} worst ({wording.percent(worst['share'])})."
+    )
+
+
+def _more_steps(grid: GridRecords) -> str:
+    """What the largest number of steps brings over the smallest."""
+    if not has_target(grid) or "steps" not in grid.varying:
+        return ""
+    frame = convergence.success(tuned(grid).runs, ["steps"], str(grid.target)).sort_values("steps")
+    few, many = lowest(frame, "steps"), highest(frame, "steps")
+    return (
+        f"With {wording.setting(few['steps'])} steps {wording.percent(few['share'])} of the networks reach "
+        f"the target, with {wording.setting(many['steps'])} {wording.percent(many['share'])}."
     )
 
 

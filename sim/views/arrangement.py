@@ -64,7 +64,7 @@ class Arrangement:
         """What the reader must know about the selection, as sentences."""
         said = []
         if self.held:
-            said.append(f"Held fixed: {wording.cell(self.held, self.held)}.")
+            said.append(f"Held fixed: {wording.held(self.held)}.")
         said += [*self.left_out, *self.grid.notes]
         return " ".join(said)
 
@@ -162,6 +162,7 @@ def _cap(grid: GridRecords, factor: str | None, most: int) -> tuple[GridRecords,
     Of conditions the single treatments stay, of sizes some from the smallest to the largest, of names the
     first.
     """
+    most = min(most, HUES) if factor == "condition" else most
     if factor is None or len(levels := grid.levels(factor)) <= most:
         return grid, []
     kept = levels
@@ -172,5 +173,5 @@ def _cap(grid: GridRecords, factor: str | None, most: int) -> tuple[GridRecords,
             -1:
         ]
     kept = kept[:most]
-    said = f"{len(kept)} of {len(levels)} levels of {label(factor)} are drawn; the table's CSV holds all."
+    said = f"{len(kept)} of {len(levels)} levels of {label(factor)} are drawn; tables and records hold all."
     return grid.of(grid.runs[grid.runs[factor].isin(kept)]), [said]

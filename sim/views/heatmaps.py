@@ -69,7 +69,7 @@ def _cut(count: int, names: list[str], heads: list[str], titled: bool) -> tuple[
     """Axes for `count` heatmaps, as many side by side as fit, and one for the colour bar."""
     from matplotlib.figure import Figure
 
-    left = 0.28 + max(map(len, names)) * style.LETTER
+    left = 0.38 + max(map(len, names)) * style.LETTER
     room = style.PAGE_WIDTH - left - BAR
     abreast = max(1, min(count, ABREAST, int((room + 0.15) / (len(heads) * NARROWEST + 0.15))))
     wide = min(WIDEST, (room - 0.15 * (abreast - 1)) / abreast / len(heads))

@@ -134,6 +134,8 @@ def _place(arranged: Arrangement, where: dict[str, Any], position: int, columns:
 
 def _wrapped(text: str, width: float) -> str:
     letters = max(int(width / (0.92 * style.LETTER)), 8)
+    if max(map(len, text.split() or [""])) > letters:
+        text = text.replace("(", " (")
     return "\n".join(textwrap.wrap(text, letters, break_long_words=False))
 
 

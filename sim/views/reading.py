@@ -13,7 +13,9 @@ from sim.views.style import label
 
 HEADS = {
     "log10_ratio": "log₁₀ first/last", "log10_ratio_median": "median log₁₀ first/last",
-    "mean_log10": "mean log₁₀ norm", "log10_mean": "log₁₀ mean norm", "log10_rms": "log₁₀ rms norm",
+    "log10_factor": "log₁₀ factor", "log10_factor_sd": "sd of log₁₀ factor", "log10_ratio_sd": "sd of log₁₀",
+    "mean_log10": "mean log₁₀ norm", "sd_log10": "sd of log₁₀",
+    "log10_mean": "log₁₀ mean norm", "log10_rms": "log₁₀ rms norm",
     "median_text": "median steps", "p_value": "p", "p_holm": "p (Holm)", "edge": "at the edge",
     "measured": "measured χ", "predicted": "predicted χ", "predicted_deep": "χ of deep layers",
     "log_difference": "ln measured − ln predicted", "within_interval": "within interval",

@@ -15,6 +15,10 @@ NAMED_BEFORE = {
 }  # fmt: skip
 
 
+EXPLAINED = {*UNIT_AFTER, *NAMED_BEFORE, "normalizer", "clipping", "scaling", "residual", "condition"}
+"""Factors whose levels explain themselves."""
+
+
 def number(value: float, digits: int = 3) -> str:
     """A number for reading: 3 significant digits, × 10ⁿ far from one, − for minus, 0 and ∞ as they are."""
     if math.isnan(value):
@@ -94,6 +98,12 @@ def treatment(factor: str, value: Any) -> str:
 def cell(where: Mapping[str, Any], factors: Iterable[str]) -> str:
     """A cell of a grid: sigmoid, normal(std=0.01), depth 30."""
     return ", ".join(named(factor, where[factor]) for factor in factors)
+
+
+def held(where: Mapping[str, Any]) -> str:
+    """Levels that stay the same, each with its factor's name: activation tanh, depth 30."""
+    named_all = {factor: named(factor, value) for factor, value in where.items()}
+    return ", ".join(told if f in EXPLAINED else f"{label(f)} {told}" for f, told in named_all.items())
 
 
 def enumeration(words: Iterable[str]) -> str:
