@@ -20,7 +20,7 @@ from sim.catalog.registry import Part
 from sim.kernels import jit
 from sim.kernels.dropout import key_of
 from sim.kernels.layout import Layer, Layout, aligned_zeros, layout
-from sim.kernels.matmul import product_kernel, transpose_kernel
+from sim.kernels.matmul import product_kernel, scaling_product_kernel, transpose_kernel
 from sim.kernels.measure import Column
 from sim.kernels.network import Tools
 from sim.kernels.parts import Parts, compiled, encoded
@@ -81,7 +81,11 @@ class Architecture:
         """The training loop, the parts and the tools, compiled."""
         real = self.real
         parts = compiled(self.activation, self.normalizer, self.loss, self.optimizer, self.rule, real)
-        return train_kernel(real), parts, Tools(product_kernel(real), transpose_kernel(real))
+        return (
+            train_kernel(real),
+            parts,
+            Tools(product_kernel(real), scaling_product_kernel(real), transpose_kernel(real)),
+        )
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ A product is C[r, c] = start[r] + Σ_k A[r, k] · X[k, c].  The numbers of A are
 the rows of X and C are whole vectors, so the lanes run along c:
 
 * forward             C = Z  (units, batch),  A = W,  X = inputs (fan_in, batch), start = bias
-* input gradient      C = G  (fan_in, batch), A = Wᵀ, X = D (units, batch)
+* input gradient      C = G  (fan_in, batch), A = Wᵀ, X = D (units, batch); or multiplied into C
 * weight gradient     C = dW (units, fan_in), A = D,  X = inputs transposed (batch, fan_in)
 
 Strides make Wᵀ from W without moving it.  A block of 4 rows × 2 vectors of accumulators
@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from numba import types
 
 from sim.kernels import jit
-from sim.kernels.simd import lanes, tile_from, tile_multiply_add, tile_store, transpose_block
+from sim.kernels.simd import lanes, tile_from, tile_multiply_add, tile_scale, tile_store, transpose_block
 
 
 class Matrix(NamedTuple):
@@ -39,6 +39,7 @@ REAL: Any = types.float64
 ROWS = VECTORS = LANES = BYTES = 0
 wide: Any = None
 narrow: Any = None
+write: Any = None
 panel_4: Any = None
 panel_3: Any = None
 panel_2: Any = None
@@ -54,7 +55,7 @@ def _block(A, X, C, start, inner, columns):  # type: ignore[no-untyped-def]
         tile = tile_multiply_add(tile, a, A.row, x)
         a += A.column
         x += X.row
-    tile_store(tile, C.place, C.row, columns)
+    write(tile, C.place, C.row, columns)
 
 
 def _panel(A, X, C, start, r, inner, columns):  # type: ignore[no-untyped-def]
@@ -104,20 +105,33 @@ def _product(A, X, C, start, rows, inner, columns):  # type: ignore[no-untyped-d
 PRODUCT = types.void(MATRIX, MATRIX, MATRIX, MATRIX, types.intp, types.intp, types.intp)
 
 
-@cache
-def product_kernel(real: types.Type) -> Any:
-    """The compiled product for ``real``."""
+def _compiled(name: str, real: types.Type, write: Any) -> Any:
+    """The product compiled for ``real``; ``write`` says what becomes of a finished tile."""
     panels = {}
     for rows in (4, 3, 2, 1):
         blocks = {
             name: jit.inlined(
-                jit.specialised(_block, f"block_{rows}x{vectors}", REAL=real, ROWS=rows, VECTORS=vectors)
+                jit.specialised(
+                    _block, f"block_{rows}x{vectors}", REAL=real, ROWS=rows, VECTORS=vectors, write=write
+                )
             )
             for name, vectors in (("wide", 2), ("narrow", 1))
         }
         known = {"LANES": lanes(real), "BYTES": real.bitwidth // 8}
         panels[f"panel_{rows}"] = jit.inlined(jit.specialised(_panel, f"panel_{rows}", **known, **blocks))
-    return jit.kernel(jit.specialised(_product, f"product_{real}", **panels), PRODUCT)
+    return jit.kernel(jit.specialised(_product, f"{name}_{real}", **panels), PRODUCT)
+
+
+@cache
+def product_kernel(real: types.Type) -> Any:
+    """C = start + A X."""
+    return _compiled("product", real, tile_store)
+
+
+@cache
+def scaling_product_kernel(real: types.Type) -> Any:
+    """C ← C · (start + A X), element by element; C is read to the end of its last vector."""
+    return _compiled("scaling_product", real, tile_scale)
 
 
 def _transpose(source, target, rows, columns):  # type: ignore[no-untyped-def]

@@ -15,13 +15,14 @@ from sim.kernels.dropout import counter_of, drop
 from sim.kernels.layout import layer_at
 from sim.kernels.matmul import PRODUCT, TRANSPOSE, Matrix
 from sim.kernels.measure import describe_activations
-from sim.kernels.simd import address, horizontal_sum, lanes_of, load
+from sim.kernels.simd import address, horizontal_sum, lanes_of, load, splat, store
 
 
 class Tools(NamedTuple):
     """The kernels every network needs."""
 
     product: Any
+    scaling_product: Any
     transpose: Any
 
 
@@ -64,7 +65,7 @@ class Settings(NamedTuple):
     """Key of the dropout masks, uint64."""
 
 
-TOOLS = Tools(PRODUCT, TRANSPOSE)
+TOOLS = Tools(PRODUCT, PRODUCT, TRANSPOSE)
 """The signatures of the tools."""
 
 
@@ -90,13 +91,14 @@ def gather_rows(table, batch, work, place, stride, columns):  # type: ignore[no-
     What another mini-batch left there would be finite and never counted, but equal studies
     shall have equal bytes.
     """
+    step = lanes_of(work)
     for b in range(batch.size):
-        row, source = work[place + b * stride : place + (b + 1) * stride], table[batch[b]]
-        for i in range(row.size):
-            row[i] = source[i]
-    rest = work[place + batch.size * stride : place + columns * stride]
-    for i in range(rest.size):
-        rest[i] = 0
+        source, target = batch[b] * stride, place + b * stride
+        for i in range(0, stride, step):
+            store(work, target + i, load(table, source + i))
+    nothing = splat(work[0] - work[0])
+    for i in range(place + batch.size * stride, place + columns * stride, step):
+        store(work, i, nothing)
 
 
 @jit.inlined
@@ -268,10 +270,10 @@ def parameter_gradient(space, layer, network, count, tools):  # type: ignore[no-
 
 
 @jit.inlined
-def input_gradient(space, layer, network, target, tools):  # type: ignore[no-untyped-def]
-    """∂L/∂a = Wᵀ δ, written to ``target``."""
+def input_gradient(space, layer, network, target, product):  # type: ignore[no-untyped-def]
+    """∂L/∂a = Wᵀ δ, written to ``target`` or multiplied into it, as ``product`` has it."""
     work = network.work
-    tools.product(
+    product(
         block(network.theta, layer.weight, 1, layer.fan_in),
         block(work, layer.delta, space.columns, 1),
         block(work, target, space.columns, 1),
@@ -283,10 +285,9 @@ def input_gradient(space, layer, network, target, tools):  # type: ignore[no-unt
 
 
 @jit.inlined
-def through_activation(space, layer, network, carried, count, parts):  # type: ignore[no-untyped-def]
-    """δ = ∂L/∂h of a hidden layer from ∂L/∂(its output): slope, then the normalizer backward."""
-    work, size = network.work, layer.fan_out * space.columns
-    multiply(work[layer.pre : layer.pre + size], work[carried : carried + size])
+def through_normalizer(space, layer, network, count, parts):  # type: ignore[no-untyped-def]
+    """∂L/∂h of a hidden layer from ∂L/∂(what its activation saw), in place."""
+    work = network.work
     parts.normalize_backward(
         matrix(work, layer.pre, layer.fan_out, space.columns),
         matrix(work, layer.normal, layer.fan_out, space.columns),
@@ -300,16 +301,24 @@ def through_activation(space, layer, network, carried, count, parts):  # type: i
 
 @jit.inlined
 def backward(space, network, count, parts, tools):  # type: ignore[no-untyped-def]
-    """Gradient of the mean loss, from the last layer's δ down; every layer's δ stays in ``work``."""
+    """Gradient of the mean loss, from the last layer's δ down; every layer's δ stays in ``work``.
+
+    A layer's slope stands where its δ will: the product is multiplied into it at once.  Only
+    with skip connections ∂L/∂(a layer's output) is kept, for the layer below needs it too.
+    """
     work, last = network.work, space.table.shape[0] - 1
     carried, free = space.carry, space.carry + space.width * space.columns
     for number in range(last, 0, -1):
-        layer = layer_at(space, number)
+        layer, below = layer_at(space, number), layer_at(space, number - 1)
         parameter_gradient(space, layer, network, count, tools)
-        input_gradient(space, layer, network, free, tools)
-        if layer.skip:
+        if layer.skip or below.skip:
+            input_gradient(space, layer, network, free, tools.product)
             size = layer.fan_in * space.columns
-            add(work[free : free + size], work[carried : carried + size])
-        carried, free = free, carried
-        through_activation(space, layer_at(space, number - 1), network, carried, count, parts)
+            if layer.skip:
+                add(work[free : free + size], work[carried : carried + size])
+            multiply(work[below.pre : below.pre + size], work[free : free + size])
+            carried, free = free, carried
+        else:
+            input_gradient(space, layer, network, below.pre, tools.scaling_product)
+        through_normalizer(space, below, network, count, parts)
     parameter_gradient(space, layer_at(space, 0), network, count, tools)

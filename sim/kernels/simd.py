@@ -342,9 +342,8 @@ def tile_multiply_add(typing: Any, tile: Any, left: Any, step: Any, right: Any) 
     return tile(tile, types.intp, types.intp, types.intp), generate
 
 
-@intrinsic
-def tile_store(typing: Any, tile: Any, place: Any, step: Any, count: Any) -> Any:
-    """Write row r to ``place + r * step``, its first ``count`` elements only."""
+def _finish(tile: Tile, generate_one: Any) -> Any:
+    """Code that visits every vector of a tile: (builder, vector's value, pointer, its mask)."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         value, first, distance, columns = args
@@ -357,10 +356,31 @@ def tile_store(typing: Any, tile: Any, place: Any, step: Any, count: Any) -> Any
         for row, begin in enumerate(_steps(builder, first, distance, tile.rows)):
             for column, at in enumerate(_steps(builder, begin, width, tile.vectors)):
                 part = builder.extract_value(value, row * tile.vectors + column)
-                _store_first(builder, part, _pointer(builder, at, part.type), vector, masks[column])
+                generate_one(builder, part, _pointer(builder, at, part.type), masks[column])
         return context.get_dummy_value()
 
-    return types.void(tile, types.intp, types.intp, types.intp), generate
+    return generate
+
+
+@intrinsic
+def tile_store(typing: Any, tile: Any, place: Any, step: Any, count: Any) -> Any:
+    """Write row r to ``place + r * step``, its first ``count`` elements only."""
+
+    def store_one(builder: Any, value: Any, pointer: Any, mask: Any) -> None:
+        _store_first(builder, value, pointer, tile.vector, mask)
+
+    return types.void(tile, types.intp, types.intp, types.intp), _finish(tile, store_one)
+
+
+@intrinsic
+def tile_scale(typing: Any, tile: Any, place: Any, step: Any, count: Any) -> Any:
+    """Multiply row r into what stands at ``place + r * step``, its first ``count`` elements only."""
+
+    def scale_one(builder: Any, value: Any, pointer: Any, mask: Any) -> None:
+        before = builder.load(pointer, align=tile.vector.real.bitwidth // 8)
+        _store_first(builder, builder.fmul(before, value), pointer, tile.vector, mask)
+
+    return types.void(tile, types.intp, types.intp, types.intp), _finish(tile, scale_one)
 
 
 # --- transposing ---------------------------------------------------------------------------

@@ -148,11 +148,12 @@ def train_one(space, network, samples, fleet, r, course, notes, constants, parts
 
 def _train(  # type: ignore[no-untyped-def]
     space, fleet, data, course, notes, room,
-    activate, normalize, normalize_evaluate, normalize_backward, loss, constants, update, product, transpose,
+    activate, normalize, normalize_evaluate, normalize_backward, loss, constants, update,
+    product, scaling_product, transpose,
 ):  # fmt: skip
     """Train every network of the fleet.  (Numba takes first-class functions one by one, not in a tuple.)"""
     parts = Parts(activate, normalize, normalize_evaluate, normalize_backward, loss, constants, update)
-    tools = Tools(product, transpose)
+    tools = Tools(product, scaling_product, transpose)
     for r in range(fleet.theta.shape[0]):
         network, samples = network_of(fleet, r, room), samples_of(data, fleet.table[r])
         train_one(space, network, samples, fleet, r, course, notes, borrowed(room.constants), parts, tools)
