@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sim.catalog import limits
 from sim.catalog.registry import Family, Part
 from sim.errors import StudyError
 
@@ -47,7 +48,9 @@ def _part(family: Family, named: Named) -> tuple[Part, dict[str, Any]]:
     given = {"name": named} if isinstance(named, str) else dict(named)
     try:
         part = family[given.pop("name")]
-        return part, part.bind(**given)
+        bound = part.bind(**given)
+        limits.check(part, bound)
+        return part, bound
     except KeyError as missing:
         raise StudyError(f"{family.kind}: {named!r} has no {missing}") from None
     except (LookupError, ValueError) as wrong:

@@ -20,25 +20,29 @@ from sim.catalog.registry import REQUIRED, Part
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from ``low`` to ``high``; ``above`` leaves ``low`` itself out, ``whole`` the fractions."""
+    """Numbers from ``low`` to ``high``; ``above`` and ``below`` leave that end out; ``whole``: no fractions."""
 
     low: float = -math.inf
     high: float = math.inf
     above: bool = False
     whole: bool = False
+    below: bool = False
 
     def __contains__(self, value: object) -> bool:
         kind = Integral if self.whole else Real
         if isinstance(value, bool) or not isinstance(value, kind) or not math.isfinite(float(value)):  # type: ignore[arg-type]
             return False
-        return self.low <= float(value) <= self.high and not (self.above and value == self.low)  # type: ignore[arg-type]
+        number = float(value)  # type: ignore[arg-type]
+        at_end = (self.above and number == self.low) or (self.below and number == self.high)
+        return self.low <= number <= self.high and not at_end
 
     def __str__(self) -> str:
         words = ["a whole number" if self.whole else "a finite number"]
         if self.low > -math.inf:
             words.append(f"above {self.low:g}" if self.above else f"of at least {self.low:g}")
         if self.high < math.inf:
-            words.append(f"{'and ' * (len(words) > 1)}at most {self.high:g}")
+            end = "below" if self.below else "at most"
+            words.append(f"{'and ' * (len(words) > 1)}{end} {self.high:g}")
         return " ".join(words)
 
 
@@ -50,7 +54,8 @@ def _by_default(default: Any) -> Range | None:
 
 def check(part: Part, parameters: Mapping[str, Any]) -> None:
     """Raise ValueError, in one line, where a parameter of ``part`` has a value it may not take."""
-    limits = part.traits.get("limits", {})
+    lr = {"lr": Range(0.0, above=True)} if "lr" in part.parameters else {}
+    limits = {**lr, **part.traits.get("choices", {}), **part.traits.get("limits", {})}
     for name, value in parameters.items():
         default = part.parameters[name]
         allowed = limits.get(name, _by_default(default))

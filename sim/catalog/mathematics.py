@@ -51,6 +51,11 @@ def maximum(x: Any, bound: Any) -> Any:
     return where(bound > x, bound, x)
 
 
+def sign(x: Any) -> Any:
+    """−1, 0 or 1; a NaN stays."""
+    return np.sign(x)
+
+
 def exp(x: Any) -> Any:
     """eˣ."""
     return np.exp(x)

@@ -72,7 +72,7 @@ def digest() -> str:
         *(
             path.read_bytes()
             for folder in ("kernels", "catalog")
-            for path in sorted((package / folder).glob("*.py"))
+            for path in sorted((package / folder).rglob("*.py"))
         ),
         f"{sys.version_info[:2]} {numba.__version__} {llvmlite.__version__} {np.__version__}".encode(),
         f"{numba.config.CPU_NAME or llvm.get_host_cpu_name()} {sorted(cpu_features().items())}".encode(),

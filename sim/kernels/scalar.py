@@ -107,6 +107,16 @@ def _exponentials(c: SimpleNamespace) -> Any:
     return implementation
 
 
+@_stands_for(mathematics.sign)
+def _sign(c: SimpleNamespace) -> Any:
+    zero, one = c.zero, c.one
+
+    def implementation(x: Any) -> Any:
+        return select(x > zero, one, select(x < zero, -one, x))
+
+    return implementation
+
+
 @_stands_for(mathematics.exponentials)
 def _exponentials_of_one(c: SimpleNamespace) -> Any:
     nothing = -c.zero  # LLVM drops the addition of -0, but not that of +0

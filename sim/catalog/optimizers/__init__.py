@@ -1,0 +1,30 @@
+"""Optimizers: how parameters θ follow their gradient g.
+
+An optimizer is two functions.  The decorated one takes the number of the step (1, 2, …)
+and the hyperparameters and returns the numbers that stay the same over one step, in
+float64: bias corrections, 1 − β and the like, which float32 would round badly.  Its *rule*
+is the update itself, for one parameter: θ, g, the state slots, those numbers, in; θ and
+the slots out.  Rules contain arithmetic, comparisons and square roots only, so the compiler
+runs them over a whole vector of parameters at once.
+
+State slots start at zero; where a rule wants another beginning, the numbers of the first
+step add it.  The first hyperparameter is the learning rate.  Defaults are PyTorch's.  A
+hyperparameter that is one of a few words (``choices``) reaches the function as the
+position of the word.
+
+=============  ==========================================================
+family         the family, the rule, ranges that hyperparameters share
+descent        gradient descent, momentum, Nesterov's momentum
+squares        steps divided by what squared gradients add up to
+moments        Adam and its close relatives
+spread         Adam with another second moment: Yogi, AdaBelief, Sophia
+signs          steps whose size does not depend on the gradient's
+=============  ==========================================================
+"""
+
+from __future__ import annotations
+
+from sim.catalog.optimizers import descent, moments, signs, spread, squares
+from sim.catalog.optimizers.family import Rule, optimizer
+
+__all__ = ["Rule", "descent", "moments", "optimizer", "signs", "spread", "squares"]
