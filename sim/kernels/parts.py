@@ -40,24 +40,24 @@ class Parts(NamedTuple):
 # --- templates ---------------------------------------------------------------------------
 
 
-def _activate(h, a, parameters):  # type: ignore[no-untyped-def]
+def _activate(h, a, parameters):
     """a = φ(h), and h is replaced by the slope φ'(h), which is all that back-propagation needs."""
     settings = to_fixed_tuple(parameters, COUNT)
     for i in range(h.size):
         a[i], h[i] = function(h[i], *settings)
 
 
-def _normalize(h, normal, statistics, scale, shift, running, momentum, count, parameters):  # type: ignore[no-untyped-def]
+def _normalize(h, normal, statistics, scale, shift, running, momentum, count, parameters):
     function(
         h, normal, statistics, scale, shift, running, momentum, count, *to_fixed_tuple(parameters, COUNT)
     )
 
 
-def _normalize_backward(delta, normal, statistics, scale, scale_gradient, shift_gradient, count):  # type: ignore[no-untyped-def]
+def _normalize_backward(delta, normal, statistics, scale, scale_gradient, shift_gradient, count):
     function(delta, normal, statistics, scale, scale_gradient, shift_gradient, count)
 
 
-def _loss(outputs, targets, delta, scratch, count):  # type: ignore[no-untyped-def]
+def _loss(outputs, targets, delta, scratch, count):
     """Mean loss of the first ``count`` samples; delta = ∂(mean loss)/∂outputs, zero in the padding."""
     losses = scratch[0]
     for b in range(losses.size):
@@ -79,27 +79,27 @@ def _loss(outputs, targets, delta, scratch, count):  # type: ignore[no-untyped-d
 REAL: Any = types.float64
 
 
-def _constants(step, settings, constants):  # type: ignore[no-untyped-def]
+def _constants(step, settings, constants):
     """Fill the numbers that stay the same over one step."""
     values = function(step, *to_fixed_tuple(settings, COUNT))
     for i in range(len(values)):
         constants[i] = values[i]
 
 
-def _read_none(state, i):  # type: ignore[no-untyped-def]
+def _read_none(state, i):
     return ()
 
 
-def _read(state, i):  # type: ignore[no-untyped-def]
+def _read(state, i):
     """The first LAST + 1 state slots of parameter i."""
     return (*fewer(state, i), state[LAST, i])
 
 
-def _write_none(state, i, values):  # type: ignore[no-untyped-def]
+def _write_none(state, i, values):
     pass
 
 
-def _write(state, i, values):  # type: ignore[no-untyped-def]
+def _write(state, i, values):
     """values[0] belongs to θ, values[1 + s] to slot s."""
     fewer(state, i, values)
     state[LAST, i] = values[LAST + 1]
@@ -111,7 +111,7 @@ read: Any = None
 write: Any = None
 
 
-def _update(theta, gradient, state, constants):  # type: ignore[no-untyped-def]
+def _update(theta, gradient, state, constants):
     """One step of an elementwise rule over the whole vector of parameters."""
     settings = to_fixed_tuple(constants, COUNT)
     for i in range(theta.size):
@@ -207,6 +207,11 @@ def _update_kernel(part: Part, rule: Any, real: types.Type) -> Any:
     return _compile("update", _update, part, name, rule.update, real, COUNT=count, read=reader, write=writer)
 
 
+def optimizer_kernels(part: Part, rule: Any, real: types.Type) -> tuple[Any, Any]:
+    """The compiled optimizer: what it prepares for a step, and its rule over a vector of parameters."""
+    return _constants_kernel(part, real), _update_kernel(part, rule, real)
+
+
 def compiled(
     activation: Part, normalizer: Part, loss: Part, optimizer: Part, rule: Any, real: types.Type
 ) -> Parts:
@@ -215,8 +220,7 @@ def compiled(
         activation_kernel(activation, real),
         *normalizer_kernels(normalizer, real),
         loss_kernel(loss, real),
-        _constants_kernel(optimizer, real),
-        _update_kernel(optimizer, rule, real),
+        *optimizer_kernels(optimizer, rule, real),
     )
 
 
