@@ -92,14 +92,14 @@ def arrange(
     grid = grid.conditioned
     factors = [factor for factor in factors_of(grid) if factor != across]
     roles, free = _roles(factors, {"hue": hue, "column": column, "row": row})
-    row_factor, column_factor = roles["row"], roles["column"]
-    if row_factor and column_factor:
-        lines, abreast = len(grid.levels(row_factor)), len(grid.levels(column_factor))
-        if lines * abreast > PANELS or abreast > ABREAST + 1:
-            dropped = "column" if column_factor in LARGEST else "row"
+    limits = {"hue": HUES, "column": most_columns, "row": PANELS}
+    if roles["row"] and roles["column"]:
+        limits["column"] = min(PANELS // len(grid.levels(roles["row"])), ABREAST + 1, most_columns)
+        if limits["column"] < 2:  # too many rows: the factor that can be held at a telling level goes
+            dropped = "column" if roles["column"] in LARGEST else "row"
             free.append(str(roles[dropped]))
-            roles[dropped] = None
-    return _settle(grid, roles, free, {"hue": HUES, "column": most_columns, "row": PANELS})
+            roles[dropped], limits["column"] = None, most_columns
+    return _settle(grid, roles, free, limits)
 
 
 def arrange_heatmap(

@@ -120,3 +120,24 @@ def deepest(rows: pd.DataFrame) -> pd.DataFrame:
 def shade(rows: pd.DataFrame, x: str, look: dict[str, Any]) -> Shade:
     """The interval of a mean log norm around its line."""
     return rows[x], rows["mean_log10_low"], rows["mean_log10_high"], look["color"]
+
+
+def flags(axis: Axes, rows: dict[Any, pd.DataFrame], x: str, looks: dict[Any, dict[str, Any]]) -> None:
+    """Triangles at the edge for norms that are zero (down) or not finite (up): a log axis has no place."""
+    axis.margins(y=0.1)
+    for share, sign, start, way in (("zero_share", "v", 0.03, 1), ("nonfinite_share", "^", 0.97, -1)):
+        flagged = [level for level, cell in rows.items() if (cell[share] > 0).any()]
+        for index, level in enumerate(flagged):
+            bad = rows[level].loc[rows[level][share] > 0, x]
+            height = np.full(len(bad), start + way * 0.055 * index)
+            axis.plot(
+                bad, height, sign, color=looks[level]["color"], markersize=3.6, clip_on=False,
+                markevery=every(len(bad), 12), transform=axis.get_xaxis_transform(),
+            )  # fmt: skip
+
+
+def signs(frame: pd.DataFrame) -> str:
+    """What the triangles stand for, where there are any."""
+    zero = "▼ at the edge: some norms are exactly zero." if (frame["zero_share"] > 0).any() else ""
+    broken = "▲ at the edge: some norms are not finite." if (frame["nonfinite_share"] > 0).any() else ""
+    return wording.joined(zero, broken)

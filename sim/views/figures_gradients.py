@@ -56,24 +56,10 @@ def gradient_by_layer(grid: GridRecords) -> Drawing:
             norms = rows[level].set_index("layer")["mean_log10"]
             axis.plot(norms.index, norms, markevery=drawing.every(len(norms)), **looks[level])
             _dashes(axis, rows[level], theory.get(cells[level]), looks[level]["color"])
-        _flags(axis, rows, looks)
+        drawing.flags(axis, rows, "layer", looks)
     layout.legend(shown.figure, drawing.handles(arranged), entries, title)
     caption = wording.joined(_by_layer_caption(arranged, grid), _signs(frame, theory), arranged.remarks())
     return Drawing(shown.figure, caption)
-
-
-def _flags(axis: Axes, rows: dict[Any, pd.DataFrame], looks: dict[Any, dict[str, Any]]) -> None:
-    """Triangles at the edge for norms that are zero (down) or not finite (up): a log axis has no place."""
-    axis.margins(y=0.1)
-    for share, sign, start, way in (("zero_share", "v", 0.03, 1), ("nonfinite_share", "^", 0.97, -1)):
-        flagged = [level for level, cell in rows.items() if (cell[share] > 0).any()]
-        for index, level in enumerate(flagged):
-            bad = rows[level].loc[rows[level][share] > 0, "layer"]
-            height = np.full(len(bad), start + way * 0.055 * index)
-            axis.plot(
-                bad, height, sign, color=looks[level]["color"], markersize=3.6, clip_on=False,
-                markevery=drawing.every(len(bad), 12), transform=axis.get_xaxis_transform(),
-            )  # fmt: skip
 
 
 def _theory(arranged: Arrangement) -> dict[tuple[Any, ...], float]:
@@ -95,14 +81,8 @@ def _dashes(axis: Axes, rows: pd.DataFrame, slope: float | None, colour: Any) ->
 
 def _signs(frame: pd.DataFrame, theory: dict[Any, float]) -> str:
     """What the marks of the figure stand for, those that occur."""
-    said = ["Lines: mean of the logarithm over replicates; bands: 95 % interval."]
-    if theory:
-        said.append("Dashes: slope by mean field theory.")
-    if (frame["zero_share"] > 0).any():
-        said.append("▼ at the edge: norms that are exactly zero.")
-    if (frame["nonfinite_share"] > 0).any():
-        said.append("▲ at the edge: norms that are not finite.")
-    return wording.joined(*said)
+    said = "Lines: mean of the logarithm over replicates; bands: 95 % interval."
+    return wording.joined(said, "Dashes: slope by mean field theory." if theory else "", drawing.signs(frame))
 
 
 def _by_layer_caption(arranged: Arrangement, grid: GridRecords) -> str:
@@ -123,6 +103,7 @@ def _by_layer_caption(arranged: Arrangement, grid: GridRecords) -> str:
 @figure(
     title="Factor per layer, untrained",
     needs=("log10_grad_pre",),
+    varies=("activation", "initializer"),
     applies=lambda grid: grid.deepest >= 3 and len({*factors_of(grid.untrained.conditioned), "depth"}) >= 3,
 )
 def factor_heatmap(grid: GridRecords) -> Drawing:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     title="Measured beside theory",
     needs=("log10_grad_pre",),
     varies=("activation", "initializer", "bias"),
-    applies=lambda grid: grid.deepest >= 3,
+    applies=lambda grid: (
+        grid.deepest >= 3 and len(grid.runs[["activation", "initializer"]].value_counts()) > 3
+    ),
 )
 def measured_and_predicted(grid: GridRecords) -> Drawing:
     """Squared factor per layer, measured against mean field's prediction; the line is equality."""

@@ -35,19 +35,21 @@ def gradient_over_training(grid: GridRecords) -> Drawing:
     shown = layout.panels(arranged, *names, entries, title)
     looks, parts = drawing.looks(arranged), rows_by(frame, [*arranged.by, "place"])
     for where, axis in shown:
-        shades = []
+        firsts = {}
         for level, look in looks.items():
             cell = drawing.key(arranged, where, level)
             first, last = (parts.get((*cell, place)) for place in gradients.PLACES)
             if last is not None:
                 axis.plot(last["step"], last["mean_log10"], color=look["color"], linestyle=DOTTED)
             if first is not None:
-                shades.append(drawing.shade(first, "step", look))
+                firsts[level] = first
                 axis.plot(first["step"], first["mean_log10"], markevery=drawing.every(len(first), 5), **look)
-        drawing.bands(axis, shades)
+        drawing.bands(axis, [drawing.shade(rows, "step", looks[level]) for level, rows in firsts.items()])
+        drawing.flags(axis, firsts, "step", looks)
         drawing.step_axis(axis, frame["step"])
     layout.legend(shown.figure, drawing.handles(arranged, (SOLID, DOTTED)), entries, title)
-    return Drawing(shown.figure, wording.joined(_training_caption(frame, arranged), arranged.remarks()))
+    caption = _training_caption(frame, arranged), drawing.signs(frame), arranged.remarks()
+    return Drawing(shown.figure, wording.joined(*caption))
 
 
 def _training_caption(frame: pd.DataFrame, arranged: Arrangement) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -43,15 +43,12 @@ def heatmap(arranged: Arrangement, frame: pd.DataFrame, value: str, text: str, s
     """
     down, across = str(arranged.hue), str(arranged.column)
     lines, columns = arranged.grid.levels(down), arranged.grid.levels(across)
-    wheres = (
-        [{}]
-        if arranged.row is None
-        else [{arranged.row: level} for level in arranged.grid.levels(arranged.row)]
-    )
+    row = arranged.row
+    wheres = [{row: level} for level in arranged.grid.levels(row)] if row else [{}]
     names = [wording.level(down, level) for level in lines]
     heads = [wording.level(across, level) for level in columns]
-    figure, axes, bar = _cut(len(wheres), names, heads, titled=arranged.row is not None)
-    parts = rows_by(frame, [arranged.row] if arranged.row else [])
+    figure, axes, bar, angle = _cut(len(wheres), names, heads, titled=row is not None)
+    parts = rows_by(frame, [row] if row else [])
     for index, (where, axis) in enumerate(zip(wheres, axes, strict=True)):
         mine = parts.get(tuple(where.values()), frame.iloc[:0])
         values, texts = (
@@ -60,13 +57,17 @@ def heatmap(arranged: Arrangement, frame: pd.DataFrame, value: str, text: str, s
         )
         _draw(axis, values, texts, scale, bar if index == 0 else None)
         axis.set_title(wording.cell(where, where))
-        _name(axis, names, heads, (style.label(down), style.axis_label(across)))
+        _name(axis, names, heads, angle)
+        axis.set_ylabel(style.label(down))
+        axis.set_xlabel(style.axis_label(across))
     _only_outer(axes)
     return figure
 
 
-def _cut(count: int, names: list[str], heads: list[str], titled: bool) -> tuple[Figure, list[Axes], Axes]:
-    """Axes for `count` heatmaps, as many side by side as fit, and one for the colour bar."""
+def _cut(
+    count: int, names: list[str], heads: list[str], titled: bool
+) -> tuple[Figure, list[Axes], Axes, int]:
+    """Axes for `count` heatmaps, as many side by side as fit, one for the colour bar; the heads' angle."""
     from matplotlib.figure import Figure
 
     left = 0.38 + max(map(len, names)) * style.LETTER
@@ -74,9 +75,12 @@ def _cut(count: int, names: list[str], heads: list[str], titled: bool) -> tuple[
     abreast = max(1, min(count, ABREAST, int((room + 0.15) / (len(heads) * NARROWEST + 0.15))))
     wide = min(WIDEST, (room - 0.15 * (abreast - 1)) / abreast / len(heads))
     stacked = math.ceil(count / abreast)
-    tilted = any(len(head) * style.LETTER > wide for head in heads)
-    below = 0.41 + (max(map(len, heads)) * style.LETTER * math.sin(math.radians(TILT)) if tilted else 0.13)
-    top, tall, between = 0.24 if titled else 0.1, max(TALL * len(names), LEAST), 0.28
+    longest = max(map(len, heads)) * style.LETTER
+    # Slanted names under a heatmap with a free place below it would reach into its neighbour.
+    angle = 0 if longest <= wide else 90 if stacked > 1 and count % abreast else TILT
+    below = 0.41 + max(longest * math.sin(math.radians(angle)), 0.13)
+    top, between = 0.24 if titled else 0.1, 0.28
+    tall = max(TALL * len(names), LEAST if stacked == 1 else LEAST / 2)
     total = top + below + stacked * tall + (stacked - 1) * between
     figure = Figure(figsize=(style.PAGE_WIDTH, total))
     axes = []
@@ -86,7 +90,7 @@ def _cut(count: int, names: list[str], heads: list[str], titled: bool) -> tuple[
         axes.append(_axes(figure, corner, (wide * len(heads), tall), total))
     edge = left + abreast * wide * len(heads) + 0.15 * (abreast - 1) + 0.15
     bar = _axes(figure, (edge, total - top - min(tall, 2.4)), (0.12, min(tall, 2.4)), total)
-    return figure, axes, bar
+    return figure, axes, bar, angle
 
 
 def _axes(figure: Figure, corner: tuple[float, float], size: tuple[float, float], total: float) -> Axes:
@@ -125,15 +129,13 @@ def _mark(axis: Axes, row: int, column: int, text: str) -> None:
     )  # fmt: skip
 
 
-def _name(axis: Axes, names: list[str], heads: list[str], titles: tuple[str, str]) -> None:
+def _name(axis: Axes, names: list[str], heads: list[str], angle: int) -> None:
     axis.set_yticks(np.arange(len(names)) + 0.5, names)
-    wide = axis.get_position().width * style.PAGE_WIDTH / len(heads)
-    if any(len(head) * style.LETTER > wide for head in heads):
-        axis.set_xticks(np.arange(len(heads)) + 0.5, heads, rotation=TILT, ha="right", rotation_mode="anchor")
-    else:
-        axis.set_xticks(np.arange(len(heads)) + 0.5, heads)
-    axis.set_ylabel(titles[0])
-    axis.set_xlabel(titles[1])
+    turned: dict[str, Any] = {"rotation": angle, "ha": "right", "rotation_mode": "anchor"} if angle else {}
+    axis.set_xticks(np.arange(len(heads)) + 0.5, heads, **turned)
+    if angle == 90:
+        for text in axis.get_xticklabels():
+            text.set_verticalalignment("center")
     axis.tick_params(length=0)
 
 

@@ -158,9 +158,14 @@ class GridRecords:
             return self
         from sim.views.wording import treatment
 
-        parts = {
-            f: [treatment(f, v) if v != self.baseline(f) else "" for v in self.runs[f]]
-            for f in self.treatments
-        }
-        names = [TOGETHER.join(filter(None, row)) or PLAIN for row in zip(*parts.values(), strict=True)]
+        named = [
+            self.runs[factor].map(
+                {
+                    level: "" if level == self.baseline(factor) else treatment(factor, level)
+                    for level in self.levels(factor)
+                }
+            )
+            for factor in self.treatments
+        ]
+        names = [TOGETHER.join(filter(None, row)) or PLAIN for row in zip(*named, strict=True)]
         return self.of(self.runs.assign(condition=names))
