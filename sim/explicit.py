@@ -94,7 +94,7 @@ def _target_rows(targets: np.ndarray, outputs: int, rows: int, one_hot: bool) ->
     return np.eye(outputs)[targets]
 
 
-def train_arrays(
+def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
     inputs: Any,
     targets: Any,
     weights: Sequence[Any],
@@ -169,11 +169,11 @@ def train_arrays(
     for layer, (w, b) in zip(architecture.layout.layers, layers, strict=True):
         fleets.weights(fleet.theta[0], layer)[:] = w
         fleets.biases(fleet.theta[0], layer)[:] = b
+    one_hot = part_of["loss"][0].traits.get("one_hot", False)
+    target_rows = _target_rows(np.asarray(targets), widths[-1], len(inputs), one_hot)
     data = fleets.Data(
         features=fleets.padded_rows(inputs[None], precision),
-        targets=fleets.padded_rows(
-            _target_rows(np.asarray(targets), widths[-1], len(inputs), part_of["loss"][0].traits.get("one_hot", False))[None], precision
-        ),
+        targets=fleets.padded_rows(target_rows[None], precision),
         order=order[None],
         sequence=np.arange(len(inputs), dtype=np.int32),
         training=len(inputs),

@@ -54,7 +54,7 @@ def _by_default(default: Any) -> Range | None:
 
 def check(part: Part, parameters: Mapping[str, Any]) -> None:
     """Raise ValueError, in one line, where a parameter of ``part`` has a value it may not take."""
-    lr = {"lr": Range(0.0, above=True)} if "lr" in part.parameters else {}
+    lr = {"lr": Range(0.0)} if "lr" in part.parameters else {}
     limits = {**lr, **part.traits.get("choices", {}), **part.traits.get("limits", {})}
     for name, value in parameters.items():
         default = part.parameters[name]

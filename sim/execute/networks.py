@@ -10,8 +10,8 @@ import numpy as np
 from sim.catalog.initializers import Probe, draw_normals, initialize
 from sim.catalog.randomness import generator
 from sim.execute.data import prepared_for
-from sim.kernels.fleet import Architecture, Member, assemble, biases, weights
 from sim.kernels.arguments import Fleet
+from sim.kernels.fleet import Architecture, Member, assemble, biases, weights
 from sim.plan import Run
 from sim.study.resolve import outputs, shape
 
@@ -19,7 +19,7 @@ PROBE_ROWS = 256
 """Rows that a data-dependent initializer measures with."""
 
 normals = lru_cache(maxsize=64)(draw_normals)
-"""Kept for the batches of a grid, which ask for the same ones; 64 networks of 31 layers of 32 units: 16 MB."""
+"""Kept for the batches of a grid, which ask for the same ones (64 nets of 31 layers of 32 units: 16 MB)."""
 
 
 def architecture_of(run: Run) -> Architecture:

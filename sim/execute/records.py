@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sim.kernels.measure import Column
 from sim.kernels.arguments import CURVE, Notes
+from sim.kernels.measure import Column
 from sim.plan import Run
 from sim.study import Target
 
@@ -72,15 +72,15 @@ def _runs(runs: Sequence[Run], notes: Notes, steps: np.ndarray, parameters: int)
     diverged = notes.diverged >= 0
     columns["diverged_at"] = np.where(diverged, notes.diverged, np.nan)
     reached = np.zeros(len(runs), bool)
-    for number, target in enumerate(runs[0].settings.targets):
+    for place, target in enumerate(runs[0].settings.targets):
         times = _steps_to(target, notes, steps)
         columns[f"steps_to_{target.name}"] = times
-        if number == 0:
+        if place == 0:
             reached = ~np.isnan(times)
     columns["status"] = np.where(diverged, "diverged", np.where(reached, "reached", "not_reached"))
     last = np.maximum(notes.recorded - 1, 0)
-    for number, metric in enumerate(CURVE[1:], start=1):
-        columns[f"final_{metric}"] = notes.curves[np.arange(len(runs)), last, number]
+    for field, metric in enumerate(CURVE[1:], start=1):
+        columns[f"final_{metric}"] = notes.curves[np.arange(len(runs)), last, field]
     return columns
 
 

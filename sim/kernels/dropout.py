@@ -18,7 +18,7 @@ SCALE = 4294967296.0
 
 
 @jit.inlined
-def squares(counter, key):  # type: ignore[no-untyped-def]
+def squares(counter, key):
     """A 32-bit random number for a 64-bit counter and a 64-bit key of irregular digits."""
     y = counter * key
     z = y + key
@@ -32,7 +32,7 @@ def squares(counter, key):  # type: ignore[no-untyped-def]
 
 
 def key_of(seed: int) -> int:
-    """A key of irregular digits, odd, from any whole number: the finalizer of SplitMix64 (Steele et al. 2014)."""
+    """A key of irregular digits, odd, from any whole number: SplitMix64 (Steele et al. 2014)."""
     mixed = (seed + 0x9E3779B97F4A7C15) % 2**64
     mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
     mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB % 2**64
@@ -40,13 +40,13 @@ def key_of(seed: int) -> int:
 
 
 @jit.inlined
-def counter_of(step, layer):  # type: ignore[no-untyped-def]
+def counter_of(step, layer):
     """The first counter of a layer's mask in a step: 2³² activations, 2⁸ layers, 2²⁴ steps apart."""
     return (np.uint64(step) << np.uint64(40)) + (np.uint64(layer) << HALF)
 
 
 @jit.inlined
-def drop(post, slope, columns, count, rate, counter, key):  # type: ignore[no-untyped-def]
+def drop(post, slope, columns, count, rate, counter, key):
     """Inverted dropout: each activation is kept with probability 1 − rate and divided by it, or becomes 0.
 
     The slope gets the same factor: it is the slope of what the next layer sees.  Counters

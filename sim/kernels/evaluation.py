@@ -9,7 +9,7 @@ from sim.kernels.network import evaluate, gather, layer_at, loss
 
 
 @jit.inlined
-def correct(outputs, targets, classes, columns, count, decision):  # type: ignore[no-untyped-def]
+def correct(outputs, targets, classes, columns, count, decision):
     """How many of the first ``count`` columns have their largest output where the largest target is.
 
     With a single output: how many stand on the right side of the decision.
@@ -29,7 +29,7 @@ def correct(outputs, targets, classes, columns, count, decision):  # type: ignor
 
 
 @jit.inlined
-def score(space, network, samples, begin, rows, settings, decision, parts, tools):  # type: ignore[no-untyped-def]
+def score(space, network, samples, begin, rows, settings, decision, parts, tools):
     """Mean loss and accuracy over consecutive rows; not-a-number for no rows."""
     top, work, total, right = layer_at(space, space.table.shape[0] - 1), network.work, 0.0, 0
     for start in range(0, rows, space.columns):
@@ -45,7 +45,7 @@ def score(space, network, samples, begin, rows, settings, decision, parts, tools
 
 
 @jit.inlined
-def note_scores(space, network, samples, settings, decision, parts, tools, note):  # type: ignore[no-untyped-def]
+def note_scores(space, network, samples, settings, decision, parts, tools, note):
     """Loss and accuracy on training and on test rows."""
     for split in range(2):
         begin, rows = split * samples.training, samples.evaluated[split]

@@ -18,6 +18,7 @@ import numpy as np
 from sim.catalog.activations import largest_slope
 from sim.catalog.registry import Part
 from sim.kernels import jit
+from sim.kernels.arguments import CONSTANTS, CURVE, Course, Data, Fleet, Notes, Numbers, Room
 from sim.kernels.dropout import key_of
 from sim.kernels.layout import Layer, Layout, aligned_zeros, layout
 from sim.kernels.matmul import product_kernel, scaling_product_kernel, transpose_kernel
@@ -25,7 +26,6 @@ from sim.kernels.measure import Column
 from sim.kernels.network import Tools
 from sim.kernels.parts import Parts, compiled, encoded
 from sim.kernels.simd import lanes
-from sim.kernels.arguments import CONSTANTS, CURVE, Course, Data, Fleet, Notes, Numbers, Room
 from sim.kernels.train import train_kernel
 
 SATURATED_SHARE = 0.05
@@ -169,7 +169,7 @@ def padded_rows(rows: np.ndarray, precision: str) -> np.ndarray:
 def notes_for(
     architecture: Architecture, members: int, checkpoints: int, *, layers: bool, steps: int = 0
 ) -> Notes:
-    """Empty notes: every checkpoint; the layers if wanted; every step's loss and gradient norm if ``steps``."""
+    """Empty notes of every checkpoint, of the layers if wanted, of every one of ``steps``."""
     measured = len(architecture.widths) - 1 if layers else 0
     return Notes(
         losses=np.full((members, steps), np.nan),

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -78,7 +79,7 @@ SPACE_TYPE = jit.struct(Space, [types.Array(types.int64, 2, "C"), *[types.intp] 
 
 
 @jit.inlined
-def layer_at(space, number):  # type: ignore[no-untyped-def]
+def layer_at(space, number):
     """Row ``number`` of the table, inside a kernel."""
     return Layer(*to_fixed_tuple(space.table[number], LAYER_FIELDS))
 
@@ -127,7 +128,7 @@ def layout(
     width = max(rounded(max(widths)), columns)
     layers = []
     seen = place(rounded(widths[0]) * columns)
-    for number, (fan_in, fan_out) in enumerate(zip(widths, widths[1:], strict=False)):
+    for number, (fan_in, fan_out) in enumerate(pairwise(widths)):
         hidden = number < len(widths) - 2
         normal = hidden and normalized
         rows_stride = rounded(fan_in)

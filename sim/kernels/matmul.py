@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 from numba import types
 
 from sim.kernels import jit
-from sim.kernels.simd import lanes, tile_from, tile_multiply_add, tile_scale, tile_store, transpose_block
+from sim.kernels.emit import lanes
+from sim.kernels.tiles import tile_from, tile_multiply_add, tile_scale, tile_store, transpose_block
 
 
 class Matrix(NamedTuple):
@@ -46,7 +47,7 @@ panel_2: Any = None
 panel_1: Any = None
 
 
-def _block(A, X, C, start, inner, columns):  # type: ignore[no-untyped-def]
+def _block(A, X, C, start, inner, columns):
     """ROWS rows and VECTORS vectors of the product, at most ``columns`` numbers of a row written."""
     tile = tile_from(REAL, ROWS, VECTORS, start.place, start.row)
     a = A.place
@@ -58,7 +59,7 @@ def _block(A, X, C, start, inner, columns):  # type: ignore[no-untyped-def]
     write(tile, C.place, C.row, columns)
 
 
-def _panel(A, X, C, start, r, inner, columns):  # type: ignore[no-untyped-def]
+def _panel(A, X, C, start, r, inner, columns):
     """All columns of ROWS rows from row r on."""
     a = Matrix(A.place + r * A.row, A.row, A.column)
     s = Matrix(start.place + r * start.row, start.row, 0)
@@ -84,7 +85,7 @@ def _panel(A, X, C, start, r, inner, columns):  # type: ignore[no-untyped-def]
         )
 
 
-def _product(A, X, C, start, rows, inner, columns):  # type: ignore[no-untyped-def]
+def _product(A, X, C, start, rows, inner, columns):
     """C[r, c] = start[r] + Σ_k A[r, k] · X[k, c] for r < rows, k < inner, c < columns.
 
     The elements of a row of X and of C are neighbours.  X is read to the end of its last
@@ -134,7 +135,7 @@ def scaling_product_kernel(real: types.Type) -> Any:
     return _compiled("scaling_product", real, tile_scale)
 
 
-def _transpose(source, target, rows, columns):  # type: ignore[no-untyped-def]
+def _transpose(source, target, rows, columns):
     """Write the transpose of a (rows, columns) matrix, block by block of lanes × lanes.
 
     Both are read and written to the end of their last block, which their row distances

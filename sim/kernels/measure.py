@@ -36,7 +36,7 @@ GRAD_WEIGHT, GRAD_PRE, GRAD_ZERO, GRAD_NONFINITE, MEAN, STD, SATURATED, DEAD, UP
 
 
 @jit.inlined
-def describe_activations(post, slope, rows, columns, count, threshold, note):  # type: ignore[no-untyped-def]
+def describe_activations(post, slope, rows, columns, count, threshold, note):
     """Mean and standard deviation of φ(h), saturated and dead share.
 
     ``post`` and ``slope`` are (rows, columns), flat; only the first ``count`` columns are
@@ -66,7 +66,7 @@ def describe_activations(post, slope, rows, columns, count, threshold, note):  #
 
 
 @jit.inlined
-def describe_gradients(weight_gradient, delta, note):  # type: ignore[no-untyped-def]
+def describe_gradients(weight_gradient, delta, note):
     """Norms of ∂L/∂W and ∂L/∂h as log10; entries of ∂L/∂W that are zero or not finite."""
     note[GRAD_WEIGHT] = log10_norm(weight_gradient)
     note[GRAD_PRE] = log10_norm(delta)
@@ -81,13 +81,13 @@ def describe_gradients(weight_gradient, delta, note):  # type: ignore[no-untyped
 
 
 @jit.inlined
-def describe_weights(weights, note):  # type: ignore[no-untyped-def]
+def describe_weights(weights, note):
     """Norm of the weights."""
     note[WEIGHT_NORM] = math.sqrt(square_sum(weights))
 
 
 @jit.inlined
-def describe_update(weights, before, note):  # type: ignore[no-untyped-def]
+def describe_update(weights, before, note):
     """Norm of the last change over the norm of the weights it led to; ``before`` is overwritten."""
     for i in range(weights.size):
         before[i] = weights[i] - before[i]
@@ -95,7 +95,7 @@ def describe_update(weights, before, note):  # type: ignore[no-untyped-def]
 
 
 @jit.inlined
-def note_layers(space, network, notes):  # type: ignore[no-untyped-def]
+def note_layers(space, network, notes):
     """Gradients and weights of every layer, a row a layer."""
     for number in range(notes.shape[0]):
         layer = layer_at(space, number)
@@ -106,7 +106,7 @@ def note_layers(space, network, notes):  # type: ignore[no-untyped-def]
 
 
 @jit.inlined
-def note_updates(space, network, step, notes):  # type: ignore[no-untyped-def]
+def note_updates(space, network, step, notes):
     """Relative size of every layer's last update; ``space.before`` holds the parameters before it."""
     if step > 0:
         for number in range(notes.shape[0]):

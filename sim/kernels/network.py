@@ -70,13 +70,13 @@ TOOLS = Tools(PRODUCT, PRODUCT, TRANSPOSE)
 
 
 @jit.inlined
-def matrix(work, begin, rows, columns):  # type: ignore[no-untyped-def]
+def matrix(work, begin, rows, columns):
     """A (rows, columns) view of a flat vector."""
     return work[begin : begin + rows * columns].reshape(rows, columns)
 
 
 @jit.inlined
-def block(flat, begin, row, column):  # type: ignore[no-untyped-def]
+def block(flat, begin, row, column):
     """A matrix inside a flat vector for the tools; distances in elements."""
     return Matrix(address(flat, begin), row * flat.itemsize, column * flat.itemsize)
 
@@ -85,7 +85,7 @@ def block(flat, begin, row, column):  # type: ignore[no-untyped-def]
 
 
 @jit.inlined
-def gather_rows(table, batch, work, place, stride, columns):  # type: ignore[no-untyped-def]
+def gather_rows(table, batch, work, place, stride, columns):
     """Copy the rows numbered ``batch``, whole, to rows of ``stride``; the rest up to ``columns`` is zero.
 
     What another mini-batch left there would be finite and never counted, but equal studies
@@ -102,8 +102,8 @@ def gather_rows(table, batch, work, place, stride, columns):  # type: ignore[no-
 
 
 @jit.inlined
-def gather(space, work, samples, batch, tools):  # type: ignore[no-untyped-def]
-    """Bring a mini-batch into ``work``: its features as rows and as (features, columns), its targets likewise."""
+def gather(space, work, samples, batch, tools):
+    """Bring a mini-batch into ``work``: features and targets, as rows and as (…, columns)."""
     first, columns = layer_at(space, 0), space.columns
     gather_rows(samples.features, batch, work, first.rows, first.rows_stride, columns)
     gather_rows(samples.targets, batch, work, space.target_rows, space.target_stride, columns)
@@ -125,7 +125,7 @@ def gather(space, work, samples, batch, tools):  # type: ignore[no-untyped-def]
 
 
 @jit.inlined
-def affine(space, layer, network, tools):  # type: ignore[no-untyped-def]
+def affine(space, layer, network, tools):
     """h = W a + b, for every column."""
     tools.product(
         block(network.theta, layer.weight, layer.fan_in, 1),
@@ -139,7 +139,7 @@ def affine(space, layer, network, tools):  # type: ignore[no-untyped-def]
 
 
 @jit.inlined
-def normalize(space, layer, network, count, settings, rule):  # type: ignore[no-untyped-def]
+def normalize(space, layer, network, count, settings, rule):
     """h ← scale · ĥ + shift by the given rule."""
     theta, work = network.theta, network.work
     rule(
@@ -156,7 +156,7 @@ def normalize(space, layer, network, count, settings, rule):  # type: ignore[no-
 
 
 @jit.inlined
-def activate(space, layer, work, settings, parts):  # type: ignore[no-untyped-def]
+def activate(space, layer, work, settings, parts):
     """post = φ(h); pre becomes the slope."""
     size = layer.fan_out * space.columns
     parts.activate(
@@ -165,21 +165,21 @@ def activate(space, layer, work, settings, parts):  # type: ignore[no-untyped-de
 
 
 @jit.inlined
-def add(target, source):  # type: ignore[no-untyped-def]
-    """target += source.  (Loops run over views: an index ``begin + i`` that might be negative is not vectorised.)"""
+def add(target, source):
+    """target += source.  (Views: a loop over ``begin + i``, which might be negative, is not vectorised.)"""
     for i in range(target.size):
         target[i] += source[i]
 
 
 @jit.inlined
-def multiply(target, source):  # type: ignore[no-untyped-def]
+def multiply(target, source):
     """target *= source."""
     for i in range(target.size):
         target[i] *= source[i]
 
 
 @jit.inlined
-def forward(space, network, count, step, settings, parts, tools, notes):  # type: ignore[no-untyped-def]
+def forward(space, network, count, step, settings, parts, tools, notes):
     """Training pass: outputs in the last layer's ``pre``, all that the backward pass needs kept.
 
     Activations are described in ``notes``, a row a layer, where it has rows.
@@ -211,7 +211,7 @@ def forward(space, network, count, step, settings, parts, tools, notes):  # type
 
 
 @jit.inlined
-def evaluate(space, network, count, settings, parts, tools):  # type: ignore[no-untyped-def]
+def evaluate(space, network, count, settings, parts, tools):
     """Evaluation pass: running statistics, nothing dropped, nothing kept."""
     work, last = network.work, space.table.shape[0] - 1
     for number in range(last):
@@ -226,7 +226,7 @@ def evaluate(space, network, count, settings, parts, tools):  # type: ignore[no-
 
 
 @jit.inlined
-def loss(space, work, count, parts):  # type: ignore[no-untyped-def]
+def loss(space, work, count, parts):
     """Mean loss of the first ``count`` columns; the last layer's δ is filled."""
     top = layer_at(space, space.table.shape[0] - 1)
     return parts.loss(
@@ -242,7 +242,7 @@ def loss(space, work, count, parts):  # type: ignore[no-untyped-def]
 
 
 @jit.inlined
-def row_sums(source, begin, rows, columns, target, place):  # type: ignore[no-untyped-def]
+def row_sums(source, begin, rows, columns, target, place):
     """target[place + r] = Σ_c source[r, c]; ``columns`` are whole vectors."""
     step, sums = lanes_of(source), target[place : place + rows]
     for r in range(rows):
@@ -254,7 +254,7 @@ def row_sums(source, begin, rows, columns, target, place):  # type: ignore[no-un
 
 
 @jit.inlined
-def parameter_gradient(space, layer, network, count, tools):  # type: ignore[no-untyped-def]
+def parameter_gradient(space, layer, network, count, tools):
     """∂L/∂W = δ aᵀ and ∂L/∂b = Σ_b δ_b."""
     work, gradient = network.work, network.gradient
     tools.product(
@@ -270,7 +270,7 @@ def parameter_gradient(space, layer, network, count, tools):  # type: ignore[no-
 
 
 @jit.inlined
-def input_gradient(space, layer, network, target, product):  # type: ignore[no-untyped-def]
+def input_gradient(space, layer, network, target, product):
     """∂L/∂a = Wᵀ δ, written to ``target`` or multiplied into it, as ``product`` has it."""
     work = network.work
     product(
@@ -285,7 +285,7 @@ def input_gradient(space, layer, network, target, product):  # type: ignore[no-u
 
 
 @jit.inlined
-def through_normalizer(space, layer, network, count, parts):  # type: ignore[no-untyped-def]
+def through_normalizer(space, layer, network, count, parts):
     """∂L/∂h of a hidden layer from ∂L/∂(what its activation saw), in place."""
     work = network.work
     parts.normalize_backward(
@@ -300,7 +300,7 @@ def through_normalizer(space, layer, network, count, parts):  # type: ignore[no-
 
 
 @jit.inlined
-def backward(space, network, count, parts, tools):  # type: ignore[no-untyped-def]
+def backward(space, network, count, parts, tools):
     """Gradient of the mean loss, from the last layer's δ down; every layer's δ stays in ``work``.
 
     A layer's slope stands where its δ will: the product is multiplied into it at once.  Only

@@ -7,6 +7,7 @@ CPU kind gives the same bytes every time.
 from __future__ import annotations
 
 import math
+
 from numba.extending import overload
 
 from sim.catalog.sums import dot, real, total
@@ -15,16 +16,16 @@ from sim.kernels.simd import fma, horizontal_sum, lanes_of, load, load_first, sp
 
 
 @overload(real)
-def _real(number, like):  # type: ignore[no-untyped-def]
+def _real(number, like):
     kind = like
     return lambda number, like: kind(number)
 
 
 @overload(total)
-def _total(row):  # type: ignore[no-untyped-def]
+def _total(row):
     kind = row.dtype
 
-    def sum_of(row):  # type: ignore[no-untyped-def]
+    def sum_of(row):
         step = lanes_of(row)
         partial = splat(kind(0))
         whole = row.size - row.size % step
@@ -38,10 +39,10 @@ def _total(row):  # type: ignore[no-untyped-def]
 
 
 @overload(dot)
-def _dot(left, right):  # type: ignore[no-untyped-def]
+def _dot(left, right):
     kind = left.dtype
 
-    def sum_of(left, right):  # type: ignore[no-untyped-def]
+    def sum_of(left, right):
         step = lanes_of(left)
         partial = splat(kind(0))
         whole = left.size - left.size % step
@@ -56,7 +57,7 @@ def _dot(left, right):  # type: ignore[no-untyped-def]
 
 
 @jit.inlined
-def square_sum(row):  # type: ignore[no-untyped-def]
+def square_sum(row):
     """Σ row[i]² accumulated in float64, whatever the precision of the row."""
     step = lanes_of(row)
     partial = widen(load_first(row, 0, 0))
@@ -71,7 +72,7 @@ def square_sum(row):  # type: ignore[no-untyped-def]
 
 
 @jit.inlined
-def deviation_sum(row, mean):  # type: ignore[no-untyped-def]
+def deviation_sum(row, mean):
     """Σ (row[i] − mean)² accumulated in float64."""
     step = lanes_of(row)
     partial, rest = widen(load_first(row, 0, 0)), row.size % step
@@ -90,7 +91,7 @@ SMALLEST, LARGEST = 1e-290, 1e290
 
 
 @jit.inlined
-def log10_norm(row):  # type: ignore[no-untyped-def]
+def log10_norm(row):
     """log10 of the Euclidean norm: −inf for all zeros, NaN or inf where an element is.
 
     Squares below 1e-308 would vanish although the norm does not: such a row is first

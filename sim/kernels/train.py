@@ -25,14 +25,14 @@ from sim.kernels.sums import square_sum
 
 
 @jit.inlined
-def numbers_of(fleet, r):  # type: ignore[no-untyped-def]
+def numbers_of(fleet, r):
     """Network r's numbers by name."""
     row = fleet.numbers[r]
     return Numbers(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7])
 
 
 @jit.inlined
-def network_of(fleet, r, room):  # type: ignore[no-untyped-def]
+def network_of(fleet, r, room):
     """Network r's vectors and the thread's scratch."""
     return Network(
         borrowed(fleet.theta[r]),
@@ -44,7 +44,7 @@ def network_of(fleet, r, room):  # type: ignore[no-untyped-def]
 
 
 @jit.inlined
-def samples_of(data, table):  # type: ignore[no-untyped-def]
+def samples_of(data, table):
     """One table of the data."""
     return Samples(
         borrowed(data.features[table]),
@@ -57,7 +57,7 @@ def samples_of(data, table):  # type: ignore[no-untyped-def]
 
 
 @jit.inlined
-def settings_of(fleet, r, numbers, running_momentum):  # type: ignore[no-untyped-def]
+def settings_of(fleet, r, numbers, running_momentum):
     """The numbers network r's parts need, in its precision."""
     like = fleet.theta[r, 0]
     return Settings(
@@ -71,7 +71,7 @@ def settings_of(fleet, r, numbers, running_momentum):  # type: ignore[no-untyped
 
 
 @jit.inlined
-def differentiate(space, network, samples, step, settings, parts, tools, notes):  # type: ignore[no-untyped-def]
+def differentiate(space, network, samples, step, settings, parts, tools, notes):
     """Loss and gradient of the step's mini-batch."""
     batch = samples.order[step % samples.order.shape[0]]
     gather(space, network.work, samples, batch, tools)
@@ -82,7 +82,7 @@ def differentiate(space, network, samples, step, settings, parts, tools, notes):
 
 
 @jit.inlined
-def condition(theta, gradient, numbers):  # type: ignore[no-untyped-def]
+def condition(theta, gradient, numbers):
     """Clip the gradient by value and by global norm, then add L2 decay: g ← clip(g) + λ θ."""
     if numbers.clip_value < math.inf:
         limit = real(numbers.clip_value, theta[0])
@@ -101,7 +101,7 @@ def condition(theta, gradient, numbers):  # type: ignore[no-untyped-def]
 
 
 @jit.inlined
-def train_one(space, network, samples, fleet, r, course, notes, constants, parts, tools):  # type: ignore[no-untyped-def]
+def train_one(space, network, samples, fleet, r, course, notes, constants, parts, tools):
     """Train network r; checkpoint c is measured when ``course.checkpoints[c]`` updates have been made.
 
     The last checkpoint looks at one mini-batch more, without learning from it.
@@ -146,7 +146,7 @@ def train_one(space, network, samples, fleet, r, course, notes, constants, parts
         parts.update(network.theta, network.gradient, network.state, constants)
 
 
-def _train(  # type: ignore[no-untyped-def]
+def _train(
     space, fleet, data, course, notes, room,
     activate, normalize, normalize_evaluate, normalize_backward, loss, constants, update,
     product, scaling_product, transpose,

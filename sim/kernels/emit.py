@@ -1,0 +1,123 @@
+"""LLVM instructions on vectors, for the intrinsics of `simd` and `tiles`.
+
+A value of type :class:`Vector` *is* an LLVM ``<N x float>``; LLVM legalises any number of
+lanes, so the code is correct on every CPU and fast where the number fits a register: 16
+float32 lanes with AVX-512, 8 with AVX2, 4 with SSE or NEON.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import models, register_model
+
+from sim.kernels.jit import cpu_features
+
+
+def _register_bytes() -> int:
+    features = cpu_features()
+    if features.get("avx512f"):
+        return 64
+    return 32 if features.get("avx") else 16
+
+
+REGISTER_BYTES = _register_bytes()
+HAS_FMA = bool(cpu_features().get("fma") or cpu_features().get("neon"))
+
+
+def lanes(real: types.Type) -> int:
+    """Lanes of one vector of ``real``."""
+    return REGISTER_BYTES * 8 // real.bitwidth
+
+
+class Vector(types.Type):
+    """``count`` values of type ``real`` in one register (or in as many as LLVM needs)."""
+
+    def __init__(self, real: types.Type, count: int) -> None:
+        self.real, self.count = real, count
+        super().__init__(f"Vector({real} x {count})")
+
+
+def llvm_type(vector: Vector) -> ir.VectorType:
+    """The vector as LLVM knows it."""
+    scalar = ir.FloatType() if vector.real == types.float32 else ir.DoubleType()
+    return ir.VectorType(scalar, vector.count)
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Vector) -> None:
+        super().__init__(manager, kind, llvm_type(kind))
+
+
+def integer(value: int) -> ir.Constant:
+    """A 64-bit constant."""
+    return ir.Constant(ir.IntType(64), value)
+
+
+def element(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    """A pointer to ``array[index]``."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.gep(data, [index])
+
+
+def pointer(builder: Any, place: Any, kind: Any) -> Any:
+    """An address as a pointer to ``kind``."""
+    return builder.inttoptr(place, kind.as_pointer())
+
+
+def load(builder: Any, place: Any, vector: Vector) -> Any:
+    """The vector a pointer points to, aligned as its elements are."""
+    return builder.load(
+        builder.bitcast(place, llvm_type(vector).as_pointer()), align=vector.real.bitwidth // 8
+    )
+
+
+def store(builder: Any, value: Any, place: Any, vector: Vector) -> None:
+    """Write a vector where a pointer points."""
+    builder.store(value, builder.bitcast(place, value.type.as_pointer()), align=vector.real.bitwidth // 8)
+
+
+def broadcast(builder: Any, scalar: Any, vector: Vector) -> Any:
+    """A vector with ``scalar`` in every lane."""
+    kind = llvm_type(vector)
+    single = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
+    lanes_from = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
+    return builder.shuffle_vector(single, ir.Constant(kind, ir.Undefined), lanes_from)
+
+
+def _suffix(kind: ir.VectorType) -> str:
+    """How LLVM names the type in an intrinsic, for instance v16f32."""
+    return f"v{kind.count}f{32 if kind.element == ir.FloatType() else 64}"
+
+
+def fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """a·b + c in one rounding where the CPU can; llvm.fma without FMA calls a slow library function."""
+    if not HAS_FMA:
+        return builder.fadd(builder.fmul(a, b), c)
+    function = ir.FunctionType(a.type, [a.type] * 3)
+    intrinsic = cgutils.get_or_insert_function(builder.module, function, f"llvm.fma.{_suffix(a.type)}")
+    return builder.call(intrinsic, [a, b, c])
+
+
+def mask(builder: Any, count: Any, vector: Vector) -> Any:
+    """Lanes below ``count``."""
+    index = ir.VectorType(ir.IntType(32), vector.count)
+    narrow = builder.trunc(count, ir.IntType(32))
+    wide = builder.insert_element(ir.Constant(index, ir.Undefined), narrow, ir.Constant(ir.IntType(32), 0))
+    wide = builder.shuffle_vector(
+        wide, ir.Constant(index, ir.Undefined), ir.Constant(index, [0] * vector.count)
+    )
+    return builder.icmp_signed("<", ir.Constant(index, list(range(vector.count))), wide)
+
+
+def store_first(builder: Any, value: Any, place: Any, vector: Vector, chosen: Any) -> None:
+    """Store the lanes of a mask only."""
+    target = builder.bitcast(place, value.type.as_pointer())
+    kind = ir.FunctionType(ir.VoidType(), [value.type, target.type, ir.IntType(32), chosen.type])
+    name = f"llvm.masked.store.{_suffix(value.type)}.p0"
+    intrinsic = cgutils.get_or_insert_function(builder.module, kind, name)
+    builder.call(intrinsic, [value, target, ir.Constant(ir.IntType(32), vector.real.bitwidth // 8), chosen])
