@@ -19,6 +19,10 @@ from sim.views.figures_learning import middle
 from sim.views.registry import applicable, figure
 
 ALL = [(part.name, view.name) for part in everything().grids() for view in applicable(figure, part)]
+ONCE = {view: name for name, view in reversed(ALL)}
+SWIFT_FIRST = [
+    pytest.param(name, view, marks=() if ONCE[view] == name else pytest.mark.slow) for name, view in ALL
+]  # fmt: skip
 
 
 def panel(drawn: Figure, title: str) -> Axes:
@@ -38,7 +42,7 @@ def texts(drawn: Figure) -> list[Text]:
     return [text for text in found if text.get_text().strip()]
 
 
-@pytest.mark.parametrize(("name", "view"), ALL)
+@pytest.mark.parametrize(("name", "view"), SWIFT_FIRST)
 def test_every_figure_is_labelled_readable_and_repeatable(name: str, view: str) -> None:
     told, again = draw(view, grid(name)), draw(view, grid(name))
     drawn = told.figure
@@ -207,3 +211,18 @@ def test_paired_effects_are_the_table_s() -> None:
 def test_the_report_knows_every_figure_module() -> None:
     assert set(figure) >= {view for _, view in ALL}
     assert report.PAGE_ROWS > 0
+
+
+def test_steps_spaced_by_factors_stand_on_a_logarithm() -> None:
+    from matplotlib.figure import Figure
+
+    from sim.views.drawing import step_axis
+
+    for steps, scale in (
+        (np.linspace(0, 300, 11), "linear"),
+        (np.append(0, 3000 ** np.linspace(0, 1, 12)), "symlog"),
+    ):
+        axis = Figure().subplots()
+        step_axis(axis, steps)
+        assert axis.get_xscale() == scale
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["0", "10", "1,000"]

@@ -83,15 +83,26 @@ CHANGES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("replicates", [1, 4])
 @pytest.mark.parametrize("factors", FACTORS, ids=lambda factors: "-".join(factors))
-def test_any_factors_are_told(factors: dict[str, list[Any]], replicates: int) -> None:
-    told(special(factors, replicates))
+def test_any_factors_are_told(factors: dict[str, list[Any]]) -> None:
+    told(special(factors, replicates=1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("factors", FACTORS, ids=lambda factors: "-".join(factors))
+def test_any_factors_are_told_with_replicates(factors: dict[str, list[Any]]) -> None:
+    told(special(factors))
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_any_gap_in_the_records_is_told(change: Any) -> None:
+    told(change(special({"depth": [1, 2, 5], "residual": [False, True]})))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 @pytest.mark.parametrize("factors", FACTORS[2:5], ids=lambda factors: "-".join(factors))
-def test_any_gap_in_the_records_is_told(factors: dict[str, list[Any]], change: Any) -> None:
+def test_any_gap_in_any_records_is_told(factors: dict[str, list[Any]], change: Any) -> None:
     told(change(special(factors)))
 
 

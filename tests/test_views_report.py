@@ -210,3 +210,18 @@ def test_captions_hold_no_loose_ends() -> None:
                 assert "None" not in told
                 assert "()" not in told
                 assert "  " not in told
+
+
+def test_the_answer_names_how_deep_each_optimizer_trains() -> None:
+    part = special({"optimizer": ["sgd", "adam", "rmsprop"], "depth": [2, 5, 10]})
+    deepest = part.runs["optimizer"].map({"sgd": 2, "adam": 10, "rmsprop": 0})
+    reached = np.where(part.runs["depth"] <= deepest, 100.0, np.nan)
+    told = answer(part.of(part.runs.assign(steps_to_learned=reached)))
+    assert "or more reach the target down to depth 10 with adam, depth 2 with sgd." in told
+
+
+def test_the_answer_says_what_more_steps_bring() -> None:
+    part = special({"steps": [100, 1000], "depth": [5]})
+    reached = np.where(part.runs["steps"] == 1000, 500.0, np.nan)
+    told = answer(part.of(part.runs.assign(steps_to_learned=reached)))
+    assert "With 100 steps 0 % of the networks reach the target, with 1,000 100 %." in told

@@ -14,14 +14,14 @@ from sim.views.records import GridRecords
 from sim.views.rows import highest, lowest
 from sim.views.tuning import tuned
 
-SHAPING = ("activation", "initializer", "width", "bias")
-"""Factors that make a grid one about gradients."""
+SHAPING = {"activation", "initializer", "width", "bias"}
+"""Factors that make a grid one about gradients, unless training is what it varies."""
 MAIN = ("activation", "initializer", "normalizer", "residual", "optimizer", "depth", "samples", "steps")
 
 
 def answer(grid: GridRecords) -> str:
     """Up to three sentences: where gradients go, what helps, what overfits, who learns."""
-    said = [tell(grid) for tell in (_gradients, _treatments, _gap, _more_steps, _learners)]
+    said = [tell(grid) for tell in (_optimizers, _gradients, _treatments, _gap, _more_steps, _learners)]
     return " ".join([sentence for sentence in said if sentence][:3])
 
 
@@ -51,7 +51,10 @@ def _treatments(grid: GridRecords) -> str:
 def _gradients(grid: GridRecords) -> str:
     """Where the gradient vanishes and where it explodes."""
     factors = [factor for factor in STRUCTURE if factor in grid.varying]
-    if not set(SHAPING) & set(factors) or grid.deepest < 2 or not grid.measured("log10_grad_pre"):
+    about = "initializer" in factors or (
+        SHAPING & set(factors) and not {"optimizer", "steps"} & set(grid.varying)
+    )
+    if not about or grid.deepest < 2 or not grid.measured("log10_grad_pre"):
         return ""
     frame = gradients.per_layer_factor(grid.runs, grid.layers, factors)
     known = frame[np.isfinite(frame["factor"])]
@@ -97,6 +100,23 @@ def _more_steps(grid: GridRecords) -> str:
         f"With {wording.setting(few['steps'])} steps {wording.percent(few['share'])} of the networks reach "
         f"the target, with {wording.setting(many['steps'])} {wording.percent(many['share'])}."
     )
+
+
+def _optimizers(grid: GridRecords) -> str:
+    """How deep each optimizer trains, the one that comes deepest first."""
+    if not has_target(grid) or not {"optimizer", "depth"} <= set(grid.varying):
+        return ""
+    frame = convergence.success(tuned(grid).runs, ["optimizer", "depth"], str(grid.target))
+    half = frame[frame["share"] >= 0.5].groupby("optimizer", sort=False)["depth"].max()
+    depths = {name: half.get(name) for name in dict.fromkeys(frame["optimizer"])}
+    reached = sorted({depth for depth in depths.values() if depth is not None}, reverse=True)
+    if not reached:
+        return "With no optimizer half of the networks of any depth reach the target."
+    told = (
+        f"depth {depth} with {wording.enumeration(n for n, d in depths.items() if d == depth)}"
+        for depth in reached
+    )
+    return f"Half of the networks or more reach the target down to {', '.join(told)}."
 
 
 def _gap(grid: GridRecords) -> str:

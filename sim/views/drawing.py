@@ -78,12 +78,14 @@ def every(count: int, most: int = 8) -> int:
 
 def step_axis(axis: Axes, steps: Any) -> None:
     """Training steps: a logarithm from 1 on where checkpoints are spaced so, linear otherwise."""
-    taken = np.unique(steps)
-    if len(taken) > 4 and np.median(taken) < 0.2 * taken[-1]:
-        from matplotlib.ticker import NullLocator
+    from matplotlib.ticker import NullLocator
 
+    taken = np.unique(steps)
+    if len(taken) > 4 and np.median(taken) < 0.1 * taken[-1]:
+        powers = [10**power for power in range(int(math.log10(taken[-1])), -1, -2)]
         axis.set_xscale("symlog", linthresh=1)
         axis.xaxis.set_minor_locator(NullLocator())
+        axis.set_xticks([0, *reversed(powers)], [wording.setting(step) for step in (0, *reversed(powers))])
 
 
 def size_axis(axis: Axes, sizes: Any) -> None:

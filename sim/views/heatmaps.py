@@ -89,7 +89,8 @@ def _cut(
         corner = left + column * (wide * len(heads) + 0.15), total - top - tall - row * (tall + between)
         axes.append(_axes(figure, corner, (wide * len(heads), tall), total))
     edge = left + abreast * wide * len(heads) + 0.15 * (abreast - 1) + 0.15
-    bar = _axes(figure, (edge, total - top - min(tall, 2.4)), (0.12, min(tall, 2.4)), total)
+    bar_height = min(total - top - below, 2.4)
+    bar = _axes(figure, (edge, total - top - bar_height), (0.12, bar_height), total)
     return figure, axes, bar, angle
 
 
