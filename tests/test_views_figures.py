@@ -225,4 +225,6 @@ def test_steps_spaced_by_factors_stand_on_a_logarithm() -> None:
         axis = Figure().subplots()
         step_axis(axis, steps)
         assert axis.get_xscale() == scale
+        low, high = axis.get_xlim()
+        assert low > -0.1 * high
     assert [text.get_text() for text in axis.get_xticklabels()] == ["0", "10", "1,000"]

@@ -84,6 +84,7 @@ def step_axis(axis: Axes, steps: Any) -> None:
     if len(taken) > 4 and np.median(taken) < 0.1 * taken[-1]:
         powers = [10**power for power in range(int(math.log10(taken[-1])), -1, -2)]
         axis.set_xscale("symlog", linthresh=1)
+        axis.set_xlim(-0.3, 1.4 * taken[-1])
         axis.xaxis.set_minor_locator(NullLocator())
         axis.set_xticks([0, *reversed(powers)], [wording.setting(step) for step in (0, *reversed(powers))])
 

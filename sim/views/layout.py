@@ -66,7 +66,7 @@ class Cut:
         )  # fmt: skip
         axes = grid.subplots(sharey=self.sharey, squeeze=False)
         for index, axis in enumerate(axes.flat):
-            _plain(axis, named=index % self.columns == 0)
+            _plain(axis, named=index % self.columns == 0, ticks=4 if self.width > 1.3 else 3)
         return figure, axes
 
     def name(self, figure: Figure, xlabel: str, ylabel: str) -> None:
@@ -81,11 +81,11 @@ class Cut:
         figure.supylabel(ylabel, x=left, y=along, ha="left", va="center", fontsize=style.FONT_SIZE)
 
 
-def _plain(axis: Axes, named: bool) -> None:
+def _plain(axis: Axes, named: bool, ticks: int = 4) -> None:
     """Few ticks, two spines, and label positions fixed so that no one measures the ticks to find them."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axis.xaxis.set_major_locator(MaxNLocator(ticks, integer=True))
     axis.yaxis.set_major_locator(MaxNLocator(5))
     axis.xaxis.set_label_coords(0.5, -0.1)
     axis.yaxis.set_label_coords(-0.1, 0.5)
