@@ -7,10 +7,11 @@ from math import prod
 from typing import Any
 
 from sim.errors import StudyError, complaint
-from sim.study.model import Grid, Study
+from sim.study.model import Descent, Grid, Study
 from sim.study.values import key
 
 MOST_NETWORKS = 10_000_000
+MOST_STARTS = 100_000_000
 
 
 def check_grid(grid: Grid, where: str) -> None:
@@ -23,17 +24,26 @@ def check_grid(grid: Grid, where: str) -> None:
 
 
 def check_study(study: Study) -> None:
-    """Raise StudyError for grids of one name and for more networks than any machine would finish."""
-    names = [grid.name for grid in study.grids]
+    """Raise StudyError for parts of one name, and for more networks or starts than a machine would finish."""
+    names, kind = study.names, "descent" if study.descents else "grid"
     for index, name in enumerate(names):
         if name in names[:index]:
             first = names.index(name)
-            where = f"{study.source}: grid[{index}].name"
-            raise StudyError(complaint(where, name, f"is the name of grid[{first}] already"))
+            where = f"{study.source}: {kind}[{index}].name"
+            raise StudyError(complaint(where, name, f"is the name of {kind}[{first}] already"))
+    for index, descent in enumerate(study.descents):
+        _check_size(descent, f"{study.source}: descent[{index}] {descent.name!r}")
     total = sum(networks_at_most(grid) for grid in study.grids)
     if total > MOST_NETWORKS:
         problem = f"networks are more than {MOST_NETWORKS:,}: shorten a list of values"
         raise StudyError(complaint(f"{study.source}: grid", total, problem))
+
+
+def _check_size(descent: Descent, where: str) -> None:
+    runs = descent.replicates * prod(len(values) for values in descent.factors.values())
+    if runs * descent.starts > MOST_STARTS:
+        problem = f"starts are more than {MOST_STARTS:,}: shorten a list of values or the map"
+        raise StudyError(complaint(where, runs * descent.starts, problem))
 
 
 def networks_at_most(grid: Grid) -> int:

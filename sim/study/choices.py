@@ -20,6 +20,7 @@ HOMES = {
     "dataset": "datasets",
     "scaling": "scalings",
     "clipping": "clippings",
+    "surface": "surfaces",
 }
 """The catalog module in which each family lives; the family's object has the kind's name."""
 
@@ -42,8 +43,26 @@ class Choice:
 
     @property
     def part(self) -> Part:
-        """The part of the catalog; raises UnknownName where the catalog has none."""
+        """The part of the catalog, or the user's own surface.
+
+        Raises UnknownName where the catalog has none, ValueError where the user's file cannot be used.
+        """
+        if self.own_file is not None:
+            from sim.catalog.own_surfaces import own_surface
+
+            return own_surface(self.own_file, self.name)
         return family(self.kind)[self.name]
+
+    @property
+    def own_file(self) -> str | None:
+        """The file that the user's own surface stands in."""
+        return dict(self.parameters).get("path") if self.kind == "surface" else None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The parameters that the part's function takes: all but the file it comes from."""
+        known = self.part.parameters
+        return {name: value for name, value in self.parameters if name in known}
 
     def value(self, name: str) -> Any:
         """The value of one parameter; raises KeyError where the part has no such parameter."""
@@ -63,7 +82,7 @@ class Choice:
         shown = [
             f"{name}={_shown(name, value)}"
             for name, value in self.parameters
-            if name != "lr" and value != defaults[name]
+            if name != "lr" and value != defaults.get(name)
         ]
         return f"{self.name}({', '.join(shown)})" if shown else self.name
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from sim.study.factors import COMMON, GRID, SETTINGS, Key
+from sim.study.surface_factors import DESCENT
 from sim.study.values import Reader, Trouble, identifier, integer, text
 
 
@@ -33,23 +34,52 @@ DefaultsTable = create_model("DefaultsTable", __base__=Strict, **_fields(COMMON)
 GridTable = create_model(
     "GridTable", __base__=Strict, name=_field(identifier, ...), question=_field(text, ""), **_fields(GRID)
 )
+DescentDefaultsTable = create_model("DescentDefaultsTable", __base__=Strict, **_fields(DESCENT))
+DescentTable = create_model(
+    "DescentTable",
+    __base__=Strict,
+    name=_field(identifier, ...),
+    question=_field(text, ""),
+    **_fields(DESCENT),
+)
 
 
-def _grids(value: Any) -> Any:
-    """``[[grid]]`` must be there, and be written with two brackets."""
-    if not isinstance(value, list):
-        raise Trouble(value, "is not a list of grids: write [[grid]]")
-    if not value:
-        raise Trouble(value, "is an empty list: it would leave no network")
-    return value
+def _tables(kind: str, lost: str) -> Reader:
+    """``[[grid]]`` or ``[[descent]]`` must be there, and be written with two brackets."""
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, list):
+            raise Trouble(value, f"is not a list of {kind}s: write [[{kind}]]")
+        if not value:
+            raise Trouble(value, f"is an empty list: it would leave no {lost}")
+        return value
+
+    return read
 
 
-class StudyTable(Strict):
-    """The whole file."""
+class Titled(Strict):
+    """What every study has."""
 
     title: Annotated[str, BeforeValidator(text)] = ""
     question: Annotated[str, BeforeValidator(text)] = ""
     seed: Annotated[int, BeforeValidator(integer(0))] = 0
+
+
+class StudyTable(Titled):
+    """The whole file of a study of networks."""
+
     precision: Annotated[Any, BeforeValidator(SETTINGS["precision"].read)] = None
     defaults: DefaultsTable = Field(default_factory=DefaultsTable)  # type: ignore[valid-type]
-    grid: Annotated[list[GridTable], BeforeValidator(_grids)]  # type: ignore[valid-type]
+    grid: Annotated[list[GridTable], BeforeValidator(_tables("grid", "network"))]  # type: ignore[valid-type]
+
+
+class SurfaceStudyTable(Titled):
+    """The whole file of a study of surfaces."""
+
+    defaults: DescentDefaultsTable = Field(default_factory=DescentDefaultsTable)  # type: ignore[valid-type]
+    descent: Annotated[list[DescentTable], BeforeValidator(_tables("descent", "start"))]  # type: ignore[valid-type]
+
+
+def keys_in(table: BaseModel) -> dict[str, Any]:
+    """What stands in a table of the file, without what does not."""
+    return {name: getattr(table, name) for name in type(table).model_fields if name in table.model_fields_set}

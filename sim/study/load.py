@@ -8,15 +8,16 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from sim.errors import StudyError, complaint
 from sim.study.check import check_grid, check_study
 from sim.study.choices import Choice
-from sim.study.document import StudyTable
+from sim.study.document import StudyTable, SurfaceStudyTable, keys_in
 from sim.study.factors import FACTORS, GRID, LENGTHS, SETTINGS
 from sim.study.model import Grid, Settings, Study
 from sim.study.override import override
+from sim.study.surface_load import descent_of
 from sim.study.trouble import brief, one_line
 
 DEEPEST = 20
@@ -30,11 +31,15 @@ def load(source: str | Path | Mapping[str, Any], overrides: tuple[str, ...]) -> 
         name, folder, table = str(source), Path(source).absolute().parent, _read(Path(source))
     for text in overrides:
         override(table, text)
+    if "grid" in table and "descent" in table:
+        problem = "stands beside 'grid': a study is about networks or about surfaces"
+        raise StudyError(complaint(name, "descent", problem))
     try:
-        document = StudyTable.model_validate(table)
+        if "descent" in table:
+            return _surface_study(SurfaceStudyTable.model_validate(table), name, folder)
+        return _study(StudyTable.model_validate(table), name, folder)
     except ValidationError as error:
         raise StudyError(one_line(error, name, table)) from None
-    return _study(document, name, folder)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -72,7 +77,7 @@ def _plain(value: Any, where: str, depth: int = 0) -> Any:
 
 def _study(document: StudyTable, name: str, folder: Path) -> Study:
     """The frozen study of a document whose every value has been read."""
-    shared = _written(document.defaults)
+    shared = keys_in(document.defaults)
     if document.precision is not None:
         shared.setdefault("precision", document.precision)
     _one_length(shared, f"{name}: defaults")
@@ -87,9 +92,18 @@ def _study(document: StudyTable, name: str, folder: Path) -> Study:
     return study
 
 
-def _written(table: BaseModel) -> dict[str, Any]:
-    """What stands in a table of the file, without what does not."""
-    return {name: getattr(table, name) for name in type(table).model_fields if name in table.model_fields_set}
+def _surface_study(document: SurfaceStudyTable, name: str, folder: Path) -> Study:
+    """The same for a study of surfaces."""
+    shared = keys_in(document.defaults)
+    tables: list[Any] = document.descent
+    descents = tuple(
+        descent_of(table, shared, f"{name}: descent[{index}] {table.name!r}", folder)
+        for index, table in enumerate(tables)
+    )
+    title = document.title or Path(name).stem
+    study = Study(title, document.question, document.seed, source=name, descents=descents)
+    check_study(study)
+    return study
 
 
 def _one_length(written: Mapping[str, Any], where: str) -> None:
@@ -99,7 +113,7 @@ def _one_length(written: Mapping[str, Any], where: str) -> None:
 
 def _grid(table: Any, shared: Mapping[str, Any], where: str, folder: Path) -> Grid:
     """A grid with the defaults below its own keys; its own steps or epochs silence those of the defaults."""
-    own = _written(table)
+    own = keys_in(table)
     _one_length(own, where)
     if any(length in own for length in LENGTHS):
         shared = {name: value for name, value in shared.items() if name not in LENGTHS}

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from sim.study.choices import Choice
+
 METRICS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 MEASURES = ("gradients", "activations", "updates", "train", "test")
 
@@ -92,14 +94,67 @@ class Grid:
 
 
 @dataclass(frozen=True)
+class Published:
+    """What others found: the share of starts that end at the best minimum, for one optimizer and budget."""
+
+    optimizer: Choice
+    steps: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Descent:
+    """A question and the factors whose product answers it, on surfaces instead of networks.
+
+    ``factors`` maps surface, optimizer, noise and steps to their values. ``start`` holds points with
+    names, or ``map`` how many starts stand on each side of a grid over the domain. ``positions`` of each
+    path are kept. Within ``radius`` of a known minimum a start has reached it; one whose gradient and
+    last step are no longer than ``tolerance`` is at rest.
+    """
+
+    name: str
+    question: str
+    factors: Mapping[str, tuple[Any, ...]]
+    start: tuple[tuple[str, tuple[float, ...]], ...]
+    map: int | None
+    replicates: int
+    positions: int
+    radius: float
+    tolerance: float
+    published: tuple[Published, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "factors", MappingProxyType(dict(self.factors)))
+
+    @property
+    def dimensions(self) -> int:
+        """How many coordinates a start has."""
+        return len(self.start[0][1]) if self.start else 2
+
+    @property
+    def starts(self) -> int:
+        """How many starts each optimizer walks from."""
+        return len(self.start) if self.map is None else self.map**2
+
+
+@dataclass(frozen=True)
 class Study:
-    """A title, a seed and grids. ``source`` is the file it came from, for messages only."""
+    """A title, a seed, and grids of networks or descents on surfaces, never both.
+
+    ``source`` is the file it came from, for messages only.
+    """
 
     title: str
     question: str
     seed: int
-    grids: tuple[Grid, ...]
+    grids: tuple[Grid, ...] = ()
     source: str = field(default="study", compare=False)
+    descents: tuple[Descent, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the grids, or of the descents."""
+        return [grid.name for grid in self.grids] + [descent.name for descent in self.descents]
 
     @staticmethod
     def load(source: str | Path | Mapping[str, Any], overrides: Iterable[str] = ()) -> Study:

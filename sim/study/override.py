@@ -7,8 +7,9 @@ from typing import Any
 
 from sim.catalog.registry import nearest
 from sim.errors import StudyError, complaint
-from sim.study.factors import COMMON, LENGTHS
-from sim.study.trouble import KEYS, Brief, brief
+from sim.study.factors import LENGTHS
+from sim.study.surface_factors import STARTS
+from sim.study.trouble import Brief, brief, keys_of
 from sim.study.values import key
 
 PLAIN = ("title", "question", "seed")
@@ -19,21 +20,22 @@ def override(table: dict[str, Any], text: str) -> None:
 
     A bare factor or setting, ``steps=30``, stands for all grids. Raises StudyError for an unknown key.
     """
+    keys, kind = keys_of(table), kind_of(table)
     path, sign, written = text.partition("=")
     where, steps = f"--set {brief(text)}", [step.strip() for step in path.split(".")]
     if not sign:
         raise StudyError(complaint("--set", Brief(text), "is not KEY=VALUE"))
     value = parsed(written.strip())
-    if steps[0] in COMMON:
+    if steps[0] in keys["defaults"]:
         _set_everywhere(table, steps, value, where)
     elif len(steps) == 1:
-        table[_known(steps[0], (*PLAIN, "defaults", "grid", *COMMON), where, PLAIN)] = value
+        table[_known(steps[0], (*PLAIN, "defaults", kind, *keys["defaults"]), where, PLAIN)] = value
     elif steps[0] == "defaults":
-        _set(_table(table, "defaults", where), steps[1:], KEYS["defaults"], value, where)
-    elif steps[0] == "grid":
-        _set(_grid(table, steps[1], where), steps[2:], KEYS["grid"], value, where)
+        _set(_table(table, "defaults", where), steps[1:], keys["defaults"], value, where)
+    elif steps[0] == kind:
+        _set(_part(table, steps[1], where), steps[2:], keys[kind], value, where)
     else:
-        _known(steps[0], ("defaults", "grid", *PLAIN, *COMMON), where, ("defaults", "grid"))
+        _known(steps[0], ("defaults", kind, *PLAIN, *keys["defaults"]), where, ("defaults", kind))
 
 
 def parsed(written: str) -> Any:
@@ -56,27 +58,26 @@ def _known(name: str, choices: tuple[str, ...], where: str, usable: tuple[str, .
 
 def _set_everywhere(table: dict[str, Any], steps: list[str], value: Any, where: str) -> None:
     """Set a factor or setting in [defaults] and clear it in every grid, so that it holds for all."""
-    defaults = _table(table, "defaults", where)
+    defaults, keys = _table(table, "defaults", where), keys_of(table)
     table.pop(steps[0], None)  # precision may stand at the top too
     if len(steps) == 1:
-        for grid in _grids(table):
-            for name in LENGTHS if steps[0] in LENGTHS else steps:
-                grid.pop(name, None)
-        _set(defaults, steps, KEYS["defaults"], value, where)
+        for part in _parts(table):
+            for name in _rivals(steps[0]):
+                part.pop(name, None)
+        _set(defaults, steps, keys["defaults"], value, where)
         return
-    for below in [defaults, *_grids(table)]:
+    for below in [defaults, *_parts(table)]:
         if steps[0] in below:
-            _set(below, steps, KEYS["grid"], value, where)
+            _set(below, steps, keys[kind_of(table)], value, where)
 
 
 def _set(table: dict[str, Any], steps: list[str], keys: tuple[str, ...], value: Any, where: str) -> None:
-    """Set the key that ``steps`` leads to below ``table``; steps and epochs replace each other."""
+    """Set the key that ``steps`` leads to below ``table``; its rivals go."""
     if not steps:
         raise StudyError(complaint(where, Brief(value), "has no key to be set", keys))
     _known(steps[0], keys, where)
-    if steps[0] in LENGTHS:
-        for name in LENGTHS:
-            table.pop(name, None)
+    for name in _rivals(steps[0])[1:]:
+        table.pop(name, None)
     for step in steps[:-1]:
         table = _table(table, step, where)
     table[steps[-1]] = value
@@ -90,11 +91,22 @@ def _table(table: dict[str, Any], name: str, where: str) -> dict[str, Any]:
     return below
 
 
-def _grids(table: dict[str, Any]) -> list[dict[str, Any]]:
-    grids = table.get("grid")
-    return [grid for grid in grids if isinstance(grid, dict)] if isinstance(grids, list) else []
+def _rivals(name: str) -> tuple[str, ...]:
+    """The key and those that may not stand beside it: steps and epochs, start and map."""
+    found = [pair for pair in (LENGTHS, STARTS) if name in pair]
+    return (name, *(other for pair in found for other in pair if other != name))
 
 
-def _grid(table: dict[str, Any], name: str, where: str) -> dict[str, Any]:
-    named = {grid["name"]: grid for grid in _grids(table) if isinstance(grid.get("name"), str)}
+def kind_of(table: dict[str, Any]) -> str:
+    """What the study is made of: ``grid`` or ``descent``."""
+    return "descent" if "descent" in table else "grid"
+
+
+def _parts(table: dict[str, Any]) -> list[dict[str, Any]]:
+    parts = table.get(kind_of(table))
+    return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+
+
+def _part(table: dict[str, Any], name: str, where: str) -> dict[str, Any]:
+    named = {part["name"]: part for part in _parts(table) if isinstance(part.get("name"), str)}
     return named[_known(name, tuple(named), where)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from sim.catalog.registry import nearest
 from sim.errors import complaint
 from sim.study.factors import COMMON, GRID
+from sim.study.surface_factors import DESCENT
 from sim.study.values import Trouble, key
 
 LONGEST = 80
@@ -17,7 +19,19 @@ KEYS = {
     "defaults": tuple(COMMON),
     "grid": ("name", "question", *GRID),
 }
-"""The keys each table of the file may have."""
+"""The keys each table of the file of a study of networks may have."""
+
+SURFACE_KEYS = {
+    "study": ("title", "question", "seed", "defaults", "descent"),
+    "defaults": tuple(DESCENT),
+    "descent": ("name", "question", *DESCENT),
+}
+"""The same for a study of surfaces."""
+
+
+def keys_of(table: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The keys that the tables of this file may have: it is about surfaces where it has descents."""
+    return SURFACE_KEYS if "descent" in table else KEYS
 
 
 class Brief:
@@ -55,7 +69,7 @@ def _line(found: dict[str, Any], name: str, table: dict[str, Any]) -> str:
         )
     above = place(name, found["loc"][:-1], table)
     if found["type"] == "extra_forbidden":
-        keys = KEYS[str(found["loc"][0]) if len(found["loc"]) > 1 else "study"]
+        keys = keys_of(table)[str(found["loc"][0]) if len(found["loc"]) > 1 else "study"]
         return complaint(above, Brief(last), "is not a key here", keys, nearest(last, list(keys)))
     if found["type"] == "missing":
         return complaint(above, Brief(last), "is missing")
@@ -69,8 +83,8 @@ def place(name: str, loc: tuple[int | str, ...], table: dict[str, Any]) -> str:
     path = ""
     for index, step in enumerate(loc):
         path += f"[{step}]" if isinstance(step, int) else f"{'.' * bool(path)}{key(step)}"
-        if index == 1 and loc[0] == "grid" and isinstance(step, int):
-            grid = table["grid"][step]
-            called = grid.get("name") if isinstance(grid, dict) else None
+        if index == 1 and loc[0] in ("grid", "descent") and isinstance(step, int):
+            part = table[loc[0]][step]
+            called = part.get("name") if isinstance(part, dict) else None
             path += f" {called!r}" if isinstance(called, str) and len(called) <= LONGEST else ""
     return f"{name}: {path}" if path else name

@@ -11,7 +11,7 @@ from typing import Any
 
 from sim.study.choices import Choice
 from sim.study.factors import SETTINGS
-from sim.study.model import Grid, Settings, Study
+from sim.study.model import Descent, Grid, Settings, Study
 
 SPECIAL = {"samples": "all", "batch_size": "full", "evaluate": "all"}
 """How None is written, where it is a value."""
@@ -20,8 +20,10 @@ SPECIAL = {"samples": "all", "batch_size": "full", "evaluate": "all"}
 def to_toml(study: Study) -> str:
     """The resolved study; loads again to an equal one."""
     lines = [f"{name} = {_value(getattr(study, name))}" for name in ("title", "question", "seed")]
-    for grid in study.grids:
-        lines += ["", "[[grid]]", *(f"{name} = {_value(entry)}" for name, entry in _grid(grid).items())]
+    tables = [("grid", _grid(grid)) for grid in study.grids]
+    tables += [("descent", _descent(descent)) for descent in study.descents]
+    for kind, table in tables:
+        lines += ["", f"[[{kind}]]", *(f"{name} = {_value(entry)}" for name, entry in table.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -31,6 +33,11 @@ def digest(study: Study) -> str:
     Titles and questions only describe; where a file lies does not matter, what is in it does.
     """
     content = {"seed": study.seed, "grids": [_without_words(_grid(grid)) for grid in study.grids]}
+    if study.descents:
+        content = {
+            "seed": study.seed,
+            "descents": [_without_words(_descent(descent)) for descent in study.descents],
+        }
     written = json.dumps(_with_files(content), sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(written.encode()).hexdigest()
 
@@ -46,6 +53,15 @@ def _grid(grid: Grid) -> dict[str, Any]:
         "exclude": [_row(row) for row in grid.exclude],
         "include": [_row(row) for row in grid.include],
     }
+
+
+def _descent(descent: Descent) -> dict[str, Any]:
+    """All keys of a descent as plain values; of start and map the one that is written."""
+    starts = {"map": descent.map} if descent.map is not None else {"start": dict(descent.start)}
+    rows = [{**asdict(row), "optimizer": row.optimizer.as_dict()} for row in descent.published]
+    kept = {name: getattr(descent, name) for name in ("replicates", "positions", "radius", "tolerance")}
+    named = {"name": descent.name, "question": descent.question}
+    return {**named, **_row(descent.factors), **starts, **kept, "published": rows}
 
 
 def _row(factors: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:

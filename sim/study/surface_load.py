@@ -1,0 +1,119 @@
+"""From a ``[[descent]]`` table to a Descent whose surfaces exist and whose starts lie on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from sim.catalog.registry import REQUIRED, Part, nearest
+from sim.catalog.surfaces import domain_of, is_separable
+from sim.errors import StudyError, complaint
+from sim.study.choices import Choice
+from sim.study.document import keys_in
+from sim.study.model import Descent
+from sim.study.surface_factors import DESCENT, DESCENT_FACTORS, STARTS, is_published
+from sim.study.trouble import Brief, brief
+
+POSITIONS = {"start": 100, "map": 0}
+"""How many positions of a path are kept where the file does not say: those of single starts are drawn."""
+
+
+def descent_of(table: Any, shared: Mapping[str, Any], where: str, folder: Path) -> Descent:
+    """The descent; its own ``start`` or ``map`` silences those of the defaults. Raises StudyError."""
+    own = keys_in(table)
+    starts = _starts(own, where) or _starts(shared, where)
+    if starts is None:
+        raise StudyError(complaint(where, "start", "is missing: write start or map", STARTS))
+    given = {**{name: value for name, value in shared.items() if name not in STARTS}, **own}
+    if "steps" not in given:
+        raise StudyError(complaint(where, "steps", "is missing"))
+    given.setdefault("positions", POSITIONS[starts])
+    source = own if starts in own else shared
+    values = {
+        name: given[name] if name in given else key.read(key.default)
+        for name, key in DESCENT.items()
+        if name not in STARTS
+    }
+    surfaces = tuple(_located(choice, folder, f"{where}.surface") for choice in values["surface"])
+    descent = Descent(
+        table.name,
+        table.question,
+        {name: surfaces if name == "surface" else values[name] for name in DESCENT_FACTORS},
+        source[starts] if starts == "start" else (),
+        source[starts] if starts == "map" else None,
+        **{name: values[name] for name in ("replicates", "positions", "radius", "tolerance", "published")},
+    )
+    _check_starts(descent, where)
+    _check_published(descent, where)
+    return descent
+
+
+def _starts(given: Mapping[str, Any], where: str) -> str | None:
+    """Which of ``start`` and ``map`` is written."""
+    found = [name for name in STARTS if name in given]
+    if len(found) > 1:
+        raise StudyError(complaint(where, "map", "stands beside 'start': write exactly one of the two"))
+    return found[0] if found else None
+
+
+def _located(choice: Choice, folder: Path, where: str) -> Choice:
+    """A user's own surface with its path made absolute and its parameters bound; others as they are."""
+    if choice.own_file is None:
+        return choice
+    path = (folder / choice.own_file).resolve()
+    found = Choice(choice.kind, choice.name, (("path", str(path)),))
+    try:
+        part = found.part
+    except ValueError as error:
+        raise StudyError(f"{where}: {error}") from None
+    given = dict(choice.parameters[1:])
+    for name in given:
+        if name not in part.parameters:
+            problem = f"is not a parameter of {part.name}"
+            raise StudyError(
+                complaint(
+                    where, Brief(name), problem, list(part.parameters), nearest(name, list(part.parameters))
+                )
+            )
+    bound = {**part.parameters, **given}
+    for name, value in bound.items():
+        _check_parameter(part, name, value, where)
+    return Choice(choice.kind, choice.name, (("path", str(path)), *((n, float(v)) for n, v in bound.items())))
+
+
+def _check_parameter(part: Part, name: str, value: Any, where: str) -> None:
+    if value is REQUIRED:
+        raise StudyError(complaint(f"{where}.{name}", name, f"is missing: surface {part.name} needs it"))
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+        raise StudyError(complaint(f"{where}.{name}", brief(repr(value)), "is not a finite number"))
+
+
+def _check_starts(descent: Descent, where: str) -> None:
+    """Every start has the coordinates its surfaces take, and lies within their domains."""
+    counts = {len(point) for _, point in descent.start}
+    if len(counts) > 1:
+        raise StudyError(
+            complaint(f"{where}.start", sorted(counts), "coordinates: starts must have equally many")
+        )
+    for choice in descent.factors["surface"]:
+        part = choice.part
+        if descent.dimensions != 2 and not is_separable(part):
+            problem = f"coordinates: {choice.label} has two"
+            raise StudyError(complaint(f"{where}.start", descent.dimensions, problem))
+        box = domain_of(part, descent.dimensions)
+        for name, point in descent.start:
+            if not all(low <= x <= high for x, (low, high) in zip(point, box, strict=True)):
+                shown = " × ".join(f"[{low:g}, {high:g}]" for low, high in dict.fromkeys(box))
+                problem = f"lies outside the domain {shown} of {choice.label}"
+                raise StudyError(complaint(f"{where}.start.{name}", list(point), problem))
+
+
+def _check_published(descent: Descent, where: str) -> None:
+    """A published share must have something to stand beside."""
+    for index, row in enumerate(descent.published):
+        pairs = [(o, s) for o in descent.factors["optimizer"] for s in descent.factors["steps"]]
+        if not any(is_published(row, *pair) for pair in pairs):
+            problem = f"with {row.steps} steps is not among the runs of this descent"
+            raise StudyError(complaint(f"{where}.published[{index}]", row.optimizer.name, problem))
