@@ -32,6 +32,8 @@ class Fleet(NamedTuple):
     """(R, fields of Numbers) float64."""
     key: np.ndarray
     """(R,) uint64: keys of the dropout masks."""
+    schedule: np.ndarray
+    """(R,) int64: which row of the course's factors."""
 
 
 class Numbers(NamedTuple):
@@ -39,6 +41,9 @@ class Numbers(NamedTuple):
 
     dropout: float
     weight_decay: float
+    """λ of L2 decay: λ θ is added to the gradient."""
+    decoupled_decay: float
+    """λ of decoupled decay: θ shrinks by lr λ θ before the update."""
     clip_norm: float
     clip_value: float
     diverged_above: float
@@ -72,6 +77,8 @@ class Course(NamedTuple):
     steps: int
     checkpoints: np.ndarray
     """(C,) int64, ascending: numbers of updates after which a network is measured."""
+    factors: np.ndarray = np.ones((1, 1))
+    """(schedules, T) float64: what step t multiplies the learning rate by, in column t mod T."""
 
 
 class Notes(NamedTuple):
@@ -101,6 +108,8 @@ class Room(NamedTuple):
     gradient: np.ndarray
     constants: np.ndarray
     """What an optimizer prepares for a step."""
+    hyperparameters: np.ndarray
+    """float64: the optimizer's, with the learning rate of the step."""
 
 
 CONSTANTS = 16
@@ -138,13 +147,14 @@ def argument_types(real: types.Type) -> Arguments:
                 array(real, 2),
                 array(wide, 2),
                 array(types.uint64, 1),
+                array(index, 1),
             ],
         ),
         data=jit.struct(
             Data,
             [array(real, 3), array(real, 3), array(places, 3), array(places, 1), types.intp, array(index, 1)],
         ),
-        course=jit.struct(Course, [types.intp, array(index, 1)]),
+        course=jit.struct(Course, [types.intp, array(index, 1), array(wide, 2)]),
         notes=jit.struct(
             Notes,
             [
@@ -156,5 +166,5 @@ def argument_types(real: types.Type) -> Arguments:
                 array(index, 1),
             ],
         ),
-        room=jit.struct(Room, [array(real, 1)] * 3),
+        room=jit.struct(Room, [*[array(real, 1)] * 3, array(wide, 1)]),
     )

@@ -97,6 +97,7 @@ class Member:
     normalizer: Mapping[str, Any] = field(default_factory=dict)
     dropout: float = 0.0
     weight_decay: float = 0.0
+    decoupled_decay: float = 0.0
     clip_norm: float = math.inf
     clip_value: float = math.inf
     diverged_above: float = math.inf
@@ -104,12 +105,15 @@ class Member:
     """Which table of the data."""
     key: int = 0
     """What the key of the dropout masks is made from."""
+    schedule: int = 0
+    """Which row of the course's factors."""
 
 
 def _numbers(architecture: Architecture, member: Member) -> Numbers:
     return Numbers(
         dropout=member.dropout,
         weight_decay=member.weight_decay,
+        decoupled_decay=member.decoupled_decay,
         clip_norm=member.clip_norm,
         clip_value=member.clip_value,
         diverged_above=member.diverged_above,
@@ -138,6 +142,7 @@ def assemble(architecture: Architecture, members: Sequence[Member]) -> Fleet:
         normalizer=_rows([encoded(architecture.normalizer, m.normalizer) for m in members], dtype),
         numbers=_rows([_numbers(architecture, m) for m in members], np.float64),
         key=np.array([key_of(m.key) for m in members], np.uint64),
+        schedule=np.array([m.schedule for m in members], np.int64),
     )
     if architecture.normalizer.learnable:
         for layer in plan.layers[:-1]:
@@ -189,5 +194,6 @@ def train(architecture: Architecture, fleet: Fleet, data: Data, course: Course, 
         aligned_zeros(plan.work, real),
         aligned_zeros(plan.parameters, real),
         np.zeros(CONSTANTS, architecture.dtype),
+        np.zeros(fleet.optimizer.shape[1]),
     )
     loop(plan.space, fleet, data, course, notes, room, *parts, *tools)

@@ -28,7 +28,7 @@ from sim.kernels.sums import square_sum
 def numbers_of(fleet, r):
     """Network r's numbers by name."""
     row = fleet.numbers[r]
-    return Numbers(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7])
+    return Numbers(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8])
 
 
 @jit.inlined
@@ -82,8 +82,8 @@ def differentiate(space, network, samples, step, settings, parts, tools, notes):
 
 
 @jit.inlined
-def condition(theta, gradient, numbers):
-    """Clip the gradient by value and by global norm, then add L2 decay: g ← clip(g) + λ θ."""
+def condition(theta, gradient, numbers, rate):
+    """Clip the gradient by value and by global norm, then decay: g ← clip(g) + λ θ, or θ ← θ − lr λ θ."""
     if numbers.clip_value < math.inf:
         limit = real(numbers.clip_value, theta[0])
         for i in range(gradient.size):
@@ -98,10 +98,14 @@ def condition(theta, gradient, numbers):
         decay = real(numbers.weight_decay, theta[0])
         for i in range(gradient.size):
             gradient[i] += decay * theta[i]
+    if numbers.decoupled_decay > 0.0:
+        keep = real(1.0 - rate * numbers.decoupled_decay, theta[0])
+        for i in range(theta.size):
+            theta[i] *= keep
 
 
 @jit.inlined
-def train_one(space, network, samples, fleet, r, course, notes, constants, parts, tools):
+def train_one(space, network, samples, fleet, r, course, notes, room, parts, tools):
     """Train network r; checkpoint c is measured when ``course.checkpoints[c]`` updates have been made.
 
     The last checkpoint looks at one mini-batch more, without learning from it.
@@ -109,7 +113,10 @@ def train_one(space, network, samples, fleet, r, course, notes, constants, parts
     numbers = numbers_of(fleet, r)
     learning = settings_of(fleet, r, numbers, numbers.running_momentum)
     resting = settings_of(fleet, r, numbers, 0.0)
-    hyperparameters, checkpoints = borrowed(fleet.optimizer[r]), borrowed(course.checkpoints)
+    checkpoints, constants = borrowed(course.checkpoints), borrowed(room.constants)
+    hyperparameters, factors = borrowed(room.hyperparameters), borrowed(course.factors[fleet.schedule[r]])
+    for i in range(hyperparameters.size):
+        hyperparameters[i] = fleet.optimizer[r, i]
     measured = notes.layers.shape[2]
     c, limit = 0, math.inf
     for step in range(course.steps + 1):
@@ -137,11 +144,12 @@ def train_one(space, network, samples, fleet, r, course, notes, constants, parts
         if notes.losses.shape[1] > 0:
             notes.losses[r, step] = value
             notes.norms[r, step] = math.sqrt(square_sum(network.gradient))
-        condition(network.theta, network.gradient, numbers)
         if measured > 0 and c < checkpoints.size and checkpoints[c] == step + 1:
             before = network.work[space.before : space.before + network.theta.size]
             for i in range(network.theta.size):
                 before[i] = network.theta[i]
+        hyperparameters[0] = fleet.optimizer[r, 0] * factors[step % factors.size]
+        condition(network.theta, network.gradient, numbers, hyperparameters[0])
         parts.constants(step + 1.0, hyperparameters, constants)
         parts.update(network.theta, network.gradient, network.state, constants)
 
@@ -156,7 +164,7 @@ def _train(
     tools = Tools(product, scaling_product, transpose)
     for r in range(fleet.theta.shape[0]):
         network, samples = network_of(fleet, r, room), samples_of(data, fleet.table[r])
-        train_one(space, network, samples, fleet, r, course, notes, borrowed(room.constants), parts, tools)
+        train_one(space, network, samples, fleet, r, course, notes, room, parts, tools)
 
 
 @cache
