@@ -121,3 +121,12 @@ def store_first(builder: Any, value: Any, place: Any, vector: Vector, chosen: An
     name = f"llvm.masked.store.{_suffix(value.type)}.p0"
     intrinsic = cgutils.get_or_insert_function(builder.module, kind, name)
     builder.call(intrinsic, [value, target, ir.Constant(ir.IntType(32), vector.real.bitwidth // 8), chosen])
+
+
+def not_unrolled(module: Any) -> Any:
+    """Metadata of a loop's branch back: one turn stays one turn."""
+    off = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+    # LLVM wants a loop's metadata to name itself first, so that no two loops share it.
+    loop = ir.MDValue(module, [off], name=str(len(module.metadata)))
+    loop.operands = (loop, off)
+    return loop

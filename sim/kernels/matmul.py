@@ -50,12 +50,7 @@ panel_1: Any = None
 def _block(A, X, C, start, inner, columns):
     """ROWS rows and VECTORS vectors of the product, at most ``columns`` numbers of a row written."""
     tile = tile_from(REAL, ROWS, VECTORS, start.place, start.row)
-    a = A.place
-    x = X.place
-    for _ in range(inner):
-        tile = tile_multiply_add(tile, a, A.row, x)
-        a += A.column
-        x += X.row
+    tile = tile_multiply_add(tile, A.place, A.row, A.column, X.place, X.row, inner)
     write(tile, C.place, C.row, columns)
 
 

@@ -65,23 +65,58 @@ def tile_from(typing: Any, real: Any, rows: Any, vectors: Any, start: Any, step:
     return tile(real, rows, vectors, types.intp, types.intp), generate
 
 
+def _rank_one(builder: Any, tile: Tile, totals: list[Any], left: Any, row: Any, right: Any) -> list[Any]:
+    """Every accumulator plus its row's number times its column's vector."""
+    width, vector = emit.integer(emit.REGISTER_BYTES), tile.vector
+    columns = [_vector(builder, place, vector) for place in _steps(builder, right, width, tile.vectors)]
+    factors = [_number(builder, place, vector) for place in _steps(builder, left, row, tile.rows)]
+    pairs = [(factor, column) for factor in factors for column in columns]
+    return [emit.fma(builder, *pair, total) for pair, total in zip(pairs, totals, strict=True)]
+
+
 @intrinsic
-def tile_multiply_add(typing: Any, tile: Any, left: Any, step: Any, right: Any) -> Any:
-    """Add to row r the number at ``left + r * step`` times the vectors from ``right`` on."""
+def tile_multiply_add(
+    typing: Any, tile: Any, left: Any, row: Any, step: Any, right: Any, stride: Any, inner: Any
+) -> Any:
+    """Add to row r, for k < inner, the number at ``left + r * row + k * step`` times the vectors from
+    ``right + k * stride`` on.
+
+    The loop is written out here to forbid LLVM to unroll it: it is bound by the multiply-adds
+    anyway, and unrolled over unknown distances it needs more address registers than there are.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        result, vector = args[0], tile.vector
-        width = emit.integer(emit.REGISTER_BYTES)
-        columns = [_vector(builder, place, vector) for place in _steps(builder, args[3], width, tile.vectors)]
-        for row, place in enumerate(_steps(builder, args[1], args[2], tile.rows)):
-            factor = _number(builder, place, vector)
-            for column in range(tile.vectors):
-                at = row * tile.vectors + column
-                total = emit.fma(builder, factor, columns[column], builder.extract_value(result, at))
-                result = builder.insert_value(result, total, at)
+        value, left_at, row_step, left_step, right_at, right_step, count = args
+        first = [builder.extract_value(value, at) for at in range(tile.rows * tile.vectors)]
+        before = builder.block
+        loop, done = builder.append_basic_block("product"), builder.append_basic_block("produced")
+        builder.cbranch(builder.icmp_signed(">", count, emit.integer(0)), loop, done)
+
+        builder.position_at_end(loop)
+        places = [builder.phi(ir.IntType(64)) for _ in range(3)]
+        totals = [builder.phi(start.type) for start in first]
+        later = _rank_one(builder, tile, totals, places[0], row_step, places[1])
+        steps = (left_step, right_step, emit.integer(1))
+        moved = [builder.add(place, step) for place, step in zip(places, steps, strict=True)]
+        for phi, start, next_value in zip(
+            [*places, *totals], [left_at, right_at, emit.integer(0), *first], [*moved, *later], strict=True
+        ):
+            phi.add_incoming(start, before)
+            phi.add_incoming(next_value, loop)
+        again = builder.cbranch(builder.icmp_signed("<", moved[2], count), loop, done)
+        again.set_metadata("llvm.loop", emit.not_unrolled(builder.module))
+
+        builder.position_at_end(done)
+        finished = [builder.phi(start.type) for start in first]
+        result = value
+        for at, (phi, start, total) in enumerate(zip(finished, first, later, strict=True)):
+            phi.add_incoming(start, before)
+            phi.add_incoming(total, loop)
+            result = builder.insert_value(result, phi, at)
         return result
 
-    return tile(tile, types.intp, types.intp, types.intp), generate
+    index = types.intp
+    return tile(tile, index, index, index, index, index, index), generate
 
 
 def _finish(tile: Tile, generate_one: Any) -> Any:
