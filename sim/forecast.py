@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 FLOPS_A_SECOND = 20e9  # one core, the suite's small products, everything around them included
 ROW_BYTES = 65  # a row of layers.parquet; measured: 61 with its share of the other records
+END_BYTES = 80  # a row of ends.parquet or paths.parquet
 SHARD_BYTES = 118  # the same row in a shard, uncompressed
 
 
@@ -21,6 +23,8 @@ def forecast(study: Study, only: Sequence[str], jobs: int, directory: Path) -> s
     """The text of a dry run; raises StudyError for a study that cannot be planned."""
     from sim.plan import plan
 
+    if study.descents:
+        return _of_surfaces(study, only, jobs, directory)
     planned = plan(study, only)
     named = [f"{kind} {', '.join(names)}" for kind, names in planned.kernels.items()]
     count = sum(len(names) for kind, names in planned.kernels.items() if kind != "precision")
@@ -39,6 +43,29 @@ def forecast(study: Study, only: Sequence[str], jobs: int, directory: Path) -> s
     )
 
 
+def _of_surfaces(study: Study, only: Sequence[str], jobs: int, directory: Path) -> str:
+    from sim.descents import plan_descents
+
+    planned = plan_descents(study, only)
+    counts = Counter(run.grid for run in planned.runs)
+    widest = max(map(len, counts))
+    asked = [descent for descent in study.descents if descent.name in counts]
+    seconds = planned.flops / FLOPS_A_SECOND / jobs
+    bytes_kept = sum(run.rows for run in planned.runs) * END_BYTES
+    return "\n".join(
+        [
+            study.title,
+            *(
+                f"  {d.name:{widest}}  {counts[d.name]:>6,} × {d.starts:>7,}  {d.question}".rstrip()
+                for d in asked
+            ),
+            f"{len(planned.runs):,} walks, {planned.starts:,} starts, in {len(planned.batches):,} batches",
+            f"about {duration(seconds)} on {jobs} threads, compiling and report aside",
+            f"about {size(bytes_kept)} in {directory}, {size(2 * bytes_kept)} on the way",
+        ]
+    )
+
+
 def grids(plan: Plan) -> list[str]:
     """A line for each grid: name, networks, question."""
     rows = plan.summary()
@@ -48,7 +75,7 @@ def grids(plan: Plan) -> list[str]:
 
 def disk(plan: Plan) -> tuple[int, int]:
     """Bytes of the records when the study is done, and at most while shards stand beside them."""
-    rows = sum(run.settings.checkpoints.num * (run.depth + 1) for run in plan.runs)
+    rows = sum(run.rows for run in plan.runs)
     return rows * ROW_BYTES, rows * (ROW_BYTES + SHARD_BYTES)
 
 

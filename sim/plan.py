@@ -62,6 +62,11 @@ class Run:
         data = (self.dataset, self.samples, self.scaling)
         return data + network + (self.optimizer.name, _rule(self.optimizer)) + length + (self.settings,)
 
+    @property
+    def rows(self) -> int:
+        """Rows of the largest table that this run fills."""
+        return self.settings.checkpoints.num * (self.depth + 1)
+
     def flops(self) -> float:
         """Estimated work: 6 a weight and row trained on, 2 a weight and row evaluated at a checkpoint."""
         rows = shape(self.dataset).rows
@@ -76,13 +81,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Batch:
-    """Runs of one grid that share kernels and shapes, equal replicates next to each other.
+    """Runs of one grid that share kernels and shapes, equal replicates next to each other (or walks of one
+    descent, see :mod:`sim.descents`).
 
     ``flops`` estimates the work: multiplications and additions of all matrix products.
     """
 
     number: int
-    runs: tuple[Run, ...]
+    runs: tuple[Any, ...]
     flops: float = 0.0
 
 
@@ -147,7 +153,7 @@ def plan(study: Study, only: Iterable[str] = ()) -> Plan:
     varying fastest. Raises StudyError for an unknown grid, for factors that do not fit the data set, for
     a grid of which nothing is left.
     """
-    wanted = set(_known(study, only))
+    wanted = set(known_names(study, only))
     runs: list[Run] = []
     batches: list[Batch] = []
     for position, grid in enumerate(study.grids):
@@ -161,14 +167,14 @@ def plan(study: Study, only: Iterable[str] = ()) -> Plan:
     return Plan(study, tuple(run for run in runs if run.grid in wanted), kept)
 
 
-def _known(study: Study, only: Iterable[str]) -> list[str]:
-    names, wanted = [grid.name for grid in study.grids], list(only)
+def known_names(study: Study, only: Iterable[str]) -> list[str]:
+    """The names in ``only``; raises StudyError for one that no grid or descent of the study has."""
+    names, wanted = study.names, list(only)
+    kind = "descent" if study.descents else "grid"
     for name in wanted:
         if name not in names:
-            where = f"{study.source}: --only"
-            raise StudyError(
-                complaint(where, name, "is not a grid of this study", names, nearest(name, names))
-            )
+            problem = f"is not a {kind} of this study"
+            raise StudyError(complaint(f"{study.source}: --only", name, problem, names, nearest(name, names)))
     return wanted
 
 

@@ -27,13 +27,22 @@ def duration(seconds: float) -> str:
 
 
 class Progress:
-    """Counts networks as their batches finish; a context manager. ``quiet`` shows nothing at all.
+    """Counts networks, or what ``noun`` says, as their batches finish; a context manager.
+    ``quiet`` shows nothing at all.
 
     ``work`` is what all of them cost, in any unit: time left follows the work done, for a deep network takes
     many times as long as a shallow one.
     """
 
-    def __init__(self, networks: int, work: float, quiet: bool = False, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        networks: int,
+        work: float,
+        quiet: bool = False,
+        stream: TextIO | None = None,
+        noun: str = "networks",
+    ) -> None:
+        self.noun = noun
         self.networks, self.work, self.quiet, self.stream = networks, work, quiet, stream or sys.stderr
         self.finished, self.worked = 0, 0.0
         self._started = self._spoken = time.monotonic()
@@ -44,7 +53,7 @@ class Progress:
         if not self.quiet and self.stream.isatty():
             self._bar = _bar(self.stream)
             self._bar.start()
-            self._bar.add_task("training", total=self.work, said="")
+            self._bar.add_task(self.noun, total=self.work, said="")
         return self
 
     def advance(self, networks: int, work: float) -> None:
@@ -64,7 +73,8 @@ class Progress:
     def _count(self) -> str:
         rate = self.finished / self.seconds
         return (
-            f"{self.finished:,} of {self.networks:,} networks, {rate:,.{0 if rate >= 10 else 1}f} networks/s"
+            f"{self.finished:,} of {self.networks:,} {self.noun}, "
+            f"{rate:,.{0 if rate >= 10 else 1}f} {self.noun}/s"
         )
 
     def _say(self) -> None:

@@ -22,7 +22,8 @@ import click
 from sim.errors import StudyError
 
 if TYPE_CHECKING:
-    from sim.plan import Batch, Plan
+    from sim.kinds import Kind
+    from sim.plan import Batch
     from sim.store import Store
     from sim.study import Study
 
@@ -32,13 +33,17 @@ SHOWN_FAILURES = 10
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a study: its folder, how many networks it has and trained now, what failed and why."""
+    """What came of a study: its folder, how many networks it has and trained now, what failed and why.
+
+    On surfaces a "network" is a walk, which ``noun`` says.
+    """
 
     directory: Path
     networks: int
     trained: int
     seconds: float
     failures: tuple[str, ...]
+    noun: str = "networks"
 
 
 def cores() -> int:
@@ -59,23 +64,25 @@ def conduct(
     ``only`` names the grids to train, all if empty; ``fresh`` starts over. Raises StudyError for a folder
     that holds something else and Unwritable for a disk that is full.
     """
-    from sim.plan import plan
+    from sim.kinds import kind_of
     from sim.store import Store
-    from sim.views import report
 
     started = time.perf_counter()
-    planned = plan(study, only)
+    kind = kind_of(study)
+    planned = kind.plan(study, only)
+    kind.check(planned)
     with Store(directory, study, planned, fresh) as store:
         done = store.done()
         pending = [batch for batch in planned.batches if batch.number not in done]
-        failures = _train(store, planned, pending, jobs or cores(), quiet) if pending else ()
+        failures = _train(store, kind, planned, pending, jobs or cores(), quiet) if pending else ()
         store.finish()
         if len(failures) < len(planned.batches):
             _say("drawing tables, figures and report", quiet)
-            report.build(store.directory)
+            kind.report(store.directory)
     trained = sum(len(batch.runs) for batch in pending) - sum(len(batch.runs) for batch, _ in failures)
     reasons = tuple(_reason(batch, error) for batch, error in failures)
-    return Outcome(store.directory, len(planned.runs), trained, time.perf_counter() - started, reasons)
+    seconds = time.perf_counter() - started
+    return Outcome(store.directory, len(planned.runs), trained, seconds, reasons, kind.noun)
 
 
 def _say(line: str, quiet: bool) -> None:
@@ -87,34 +94,35 @@ def _say(line: str, quiet: bool) -> None:
 Failures = tuple[tuple["Batch", BaseException], ...]
 
 
-def _train(store: Store, plan: Plan, pending: Sequence[Batch], jobs: int, quiet: bool) -> Failures:
+def _train(store: Store, kind: Kind, plan: Any, pending: Sequence[Batch], jobs: int, quiet: bool) -> Failures:
     """Train the pending batches into the store; the manifest gets a session even if it is cut short."""
-    from sim import execute
     from sim.progress import Progress
 
     began = datetime.now(UTC).isoformat(timespec="seconds")
     _say("compiling kernels, or loading those of an earlier run", quiet)
-    compiling = execute.prepare(plan)
+    compiling = kind.prepare(plan)
     started = time.perf_counter()
     failures: list[tuple[Batch, BaseException]] = []
     networks, work = sum(len(batch.runs) for batch in pending), sum(batch.flops for batch in pending)
-    with Progress(networks, work, quiet) as progress:
+    with Progress(networks, work, quiet, noun=kind.noun) as progress:
 
         def keep(batch: Batch, records: Any) -> None:
             store.save(batch.number, records)
             progress.advance(len(batch.runs), batch.flops)
 
         try:
-            execute.execute(plan, pending, jobs, keep, lambda batch, error: failures.append((batch, error)))
+            kind.execute(plan, pending, jobs, keep, lambda batch, error: failures.append((batch, error)))
         finally:
             seconds = time.perf_counter() - started
             store.note_session(
                 began=began,
                 jobs=jobs,
-                networks=progress.finished,
                 compile_seconds=round(compiling, 3),
                 train_seconds=round(seconds, 3),
-                networks_per_second=round(progress.finished / seconds, 3),
+                **{
+                    kind.noun: progress.finished,
+                    f"{kind.noun}_per_second": round(progress.finished / seconds, 3),
+                },
                 failures=[_reason(batch, error) for batch, error in failures],
             )
     return tuple(failures)
@@ -196,7 +204,8 @@ def _conclude(outcome: Outcome, quiet: bool) -> int:
     if outcome.failures:
         click.echo("the rest is kept; the same command tries the failed batches again", err=True)
     elif not quiet:
-        what = f"{outcome.networks:,} networks, {outcome.trained:,} of them trained now"
+        done = "trained" if outcome.noun == "networks" else "done"
+        what = f"{outcome.networks:,} {outcome.noun}, {outcome.trained:,} of them {done} now"
         click.echo(f"{what}, in {duration(outcome.seconds)}: {outcome.directory / 'report.html'}")
     return 1 if outcome.failures else 0
 
@@ -205,9 +214,9 @@ def _conclude(outcome: Outcome, quiet: bool) -> int:
 @click.argument("directory", metavar="DIR")
 def report_command(directory: str) -> int:
     """Draw tables, figures and report of the results folder DIR again from its records alone."""
-    from sim.views import report
+    from sim.kinds import kind_in
 
-    report.build(Path(directory))
+    kind_in(Path(directory)).report(Path(directory))
     click.echo(Path(directory) / "report.html")
     return 0
 

@@ -32,6 +32,18 @@ class RunRecords:
     """A row a network × checkpoint × layer."""
 
 
+@dataclass(frozen=True)
+class SurfaceRunRecords:
+    """What a study of surfaces recorded; the columns are described in :mod:`sim.store.surface_columns`."""
+
+    runs: pd.DataFrame
+    """A row a walk."""
+    ends: pd.DataFrame
+    """A row a walk × start."""
+    paths: pd.DataFrame
+    """A row a walk × start × kept position."""
+
+
 def load_study(source: str | Path | Mapping[str, Any], *overrides: str) -> Study:
     """A study from a TOML file or a dict of the same structure, checked whole.
 
@@ -47,8 +59,8 @@ def run_study(
     *,
     jobs: int | None = None,
     only: Sequence[str] = (),
-) -> RunRecords:
-    """Train every network of a study and return what was recorded.
+) -> RunRecords | SurfaceRunRecords:
+    """Train every network of a study, or walk down its surfaces, and return what was recorded.
 
     With a ``directory`` the records are kept there, with tables, figures and report, and what
     it already holds is not trained again; without, nothing is written.  ``jobs`` threads (one
@@ -58,33 +70,38 @@ def run_study(
     study = study if isinstance(study, Study) else Study.load(study)
     if directory is None:
         return _in_memory(study, jobs, only)
+    from sim.kinds import kind_of
     from sim.run import conduct
-    from sim.store import read
 
     outcome = conduct(study, Path(directory), jobs, only)
     if outcome.failures:
         raise RuntimeError("; ".join(outcome.failures))
-    return RunRecords(*read(outcome.directory))
+    return _told(study, kind_of(study).read(outcome.directory))
 
 
-def _in_memory(study: Study, jobs: int | None, only: Sequence[str]) -> RunRecords:
+def _told(study: Study, tables: Sequence[Any]) -> RunRecords | SurfaceRunRecords:
+    return SurfaceRunRecords(*tables) if study.descents else RunRecords(*tables)
+
+
+def _in_memory(study: Study, jobs: int | None, only: Sequence[str]) -> RunRecords | SurfaceRunRecords:
     import pyarrow as pa
 
-    from sim.execute import Records, execute, prepare
-    from sim.plan import Batch, plan
+    from sim.kinds import kind_of
+    from sim.plan import Batch
     from sim.run import cores
     from sim.store import schemas
-    from sim.store.columns import TABLES, conform
+    from sim.store.columns import conform
 
     def fail(batch: Batch, error: BaseException) -> None:
         raise RuntimeError(f"batch {batch.number} of grid {batch.runs[0].grid!r} failed") from error
 
-    planned = plan(study, only)
+    kind = kind_of(study)
+    planned = kind.plan(study, only)
     if not planned.batches:
         raise StudyError("nothing to run")
-    prepare(planned)
-    found: dict[int, Records] = {}
-    execute(
+    kind.prepare(planned)
+    found: dict[int, Any] = {}
+    kind.execute(
         planned,
         planned.batches,
         jobs or cores(),
@@ -99,6 +116,6 @@ def _in_memory(study: Study, jobs: int | None, only: Sequence[str]) -> RunRecord
             ),
             schema[name],
         ).to_pandas()
-        for name in TABLES
+        for name in schema
     ]
-    return RunRecords(*frames)
+    return _told(study, frames)

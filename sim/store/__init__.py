@@ -8,6 +8,6 @@
 from __future__ import annotations
 
 from sim.store.columns import schemas
-from sim.store.folder import Store, Unwritable, read
+from sim.store.folder import Store, Unwritable, read, read_surfaces
 
-__all__ = ["Store", "Unwritable", "read", "schemas"]
+__all__ = ["Store", "Unwritable", "read", "read_surfaces", "schemas"]

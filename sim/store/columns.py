@@ -1,4 +1,4 @@
-"""The columns of the three tables of records.
+"""The columns of the three tables of records (those of surfaces: :mod:`sim.store.surface_columns`).
 
 **runs**, a row a network: every factor of the study (parts as their labels; ``lr``, the learning
 rate, apart from the optimizer; ``samples``, ``batch_size`` and ``steps`` as they really were),
@@ -27,11 +27,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from sim.store.surface_columns import surface_schemas
+
 if TYPE_CHECKING:
     from sim.study import Study
 
 TABLES = ("runs", "curves", "layers")
-KEYS = ("run", "checkpoint", "layer")
+KEYS = ("run", "checkpoint", "layer", "start", "position")
 """What rows are sorted by, each table by those of them it has."""
 
 _TEXT, _WHOLE, _REAL, _YES = pa.string(), pa.int64(), pa.float64(), pa.bool_()
@@ -63,6 +65,8 @@ _LAYERS = {
 
 def schemas(study: Study) -> dict[str, pa.Schema]:
     """Name of each table -> its columns in order; ``runs`` has one for each target of any grid."""
+    if study.descents:
+        return surface_schemas()
     targets = dict.fromkeys(
         f"steps_to_{target.name}" for grid in study.grids for target in grid.settings.targets
     )

@@ -16,16 +16,18 @@ import pyarrow.parquet as pq
 from sim.errors import StudyError
 from sim.store import manifest, shards
 from sim.store.columns import TABLES, conform, schemas
-from sim.store.merge import RECORDS, merge
+from sim.store.merge import RECORDS, SURFACE_RECORDS, files_of, merge
+from sim.store.surface_columns import SURFACE_TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sim.descents import DescentPlan
     from sim.plan import Plan
     from sim.study import Study
 
-WRITTEN = (*RECORDS, "report.html", "manifest.json", "study.toml")
-"""Files a study leaves in its folder; study.toml, the mark that the folder is one, goes last."""
+WRITTEN = (*dict.fromkeys((*RECORDS, *SURFACE_RECORDS)), "report.html", "manifest.json", "study.toml")
+"""Files that studies leave in their folders; study.toml, the mark that the folder is one, goes last."""
 DRAWN = {"tables": ("*.csv",), "figures": ("*.png", "*.svg")}
 LOCK = ".lock"
 
@@ -50,7 +52,9 @@ class Store:
     ``fresh`` removes what an earlier study wrote there, and only that. Use it as a context manager.
     """
 
-    def __init__(self, directory: str | Path, study: Study, plan: Plan, fresh: bool = False) -> None:
+    def __init__(
+        self, directory: str | Path, study: Study, plan: Plan | DescentPlan, fresh: bool = False
+    ) -> None:
         self.directory, self.study, self.plan = Path(directory), study, plan
         self.shards = self.directory / "shards"
         self._retired = self.directory / ".shards"
@@ -131,7 +135,9 @@ class Store:
     @property
     def complete(self) -> bool:
         """Whether all records of the study are merged: then they are there and no shard is."""
-        return not self.shards.exists() and all((self.directory / name).exists() for name in RECORDS)
+        return not self.shards.exists() and all(
+            (self.directory / name).exists() for name in files_of(self._schemas)
+        )
 
     def done(self) -> set[int]:
         """Numbers of the batches whose records are safe."""
@@ -141,13 +147,13 @@ class Store:
         return {number for number, shard in self._shard_of.items() if shard in kept}
 
     def save(self, number: int, records: Any) -> None:
-        """Keep the ``runs``, ``curves`` and ``layers`` of one batch, all three or nothing."""
+        """Keep the tables of one batch, all of them or nothing."""
         tables = {name: conform(getattr(records, name), schema) for name, schema in self._schemas.items()}
         with said_in_one_line(self.shards):
             shards.write(self._shard_of[number], tables)
 
     def finish(self) -> None:
-        """Merge what is done into the four records; when that is the whole study the shards go.
+        """Merge what is done into the records; when that is the whole study the shards go.
 
         Renaming their folder is the moment at which the study is complete: before it everything can be
         merged again, after it nothing is missing.
@@ -166,18 +172,23 @@ class Store:
             if len(where) == len(self.plan.runs) and self._plan_is_whole():
                 self.shards.rename(self._retired)
                 _discard(self._retired)
+        noun = "walks" if self.study.descents else "networks"
         self.note(
-            complete=self.complete, networks=len(where), of=len(self.plan.runs), status=self._statuses()
+            complete=self.complete,
+            of=len(self.plan.runs),
+            status=self._statuses(),
+            **{noun: len(where)},
         )
 
     def _statuses(self) -> dict[str, int]:
-        """How many networks ended in each status."""
-        status = pq.read_table(self.directory / "runs.parquet", columns=["status"])["status"]
+        """How many networks, or starts, ended in each status."""
+        table = next(name for name, schema in self._schemas.items() if "status" in schema.names)
+        status = pq.read_table(self.directory / f"{table}.parquet", columns=["status"])["status"]
         counted = {entry["values"]: entry["counts"] for entry in status.value_counts().to_pylist()}
         return dict(sorted(counted.items()))
 
     def _plan_is_whole(self) -> bool:
-        return {run.grid for run in self.plan.runs} == {grid.name for grid in self.study.grids}
+        return {run.grid for run in self.plan.runs} == set(self.study.names)
 
     def note(self, **entries: Any) -> None:
         """Put entries into the manifest, replacing those of the same name."""
@@ -228,6 +239,15 @@ def _discard(folder: Path) -> None:
 
 def read(directory: str | Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """The records of a results folder: runs, curves, layers (columns: :mod:`sim.store.columns`)."""
+    return _read(directory, TABLES)
+
+
+def read_surfaces(directory: str | Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The same of a study of surfaces: runs, ends, paths (columns: :mod:`sim.store.surface_columns`)."""
+    return _read(directory, SURFACE_TABLES)
+
+
+def _read(directory: str | Path, tables: tuple[str, ...]) -> Any:
     import pandas as pd
 
     folder = Path(directory)
@@ -236,5 +256,4 @@ def read(directory: str | Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFram
             "is not finished: run its study again" if (folder / "study.toml").exists() else "holds no results"
         )
         raise StudyError(f"{folder}: {problem}")
-    runs, curves, layers = (pd.read_parquet(folder / f"{name}.parquet") for name in TABLES)
-    return runs, curves, layers
+    return tuple(pd.read_parquet(folder / f"{name}.parquet") for name in tables)

@@ -1,4 +1,4 @@
-"""All shards -> runs.parquet, runs.csv, curves.parquet, layers.parquet, in the order of the plan.
+"""All shards -> runs.parquet, runs.csv and a Parquet file of each other table, in the order of the plan.
 
 Runs are taken in windows of the plan, and each window becomes one row group: memory does not grow with the
 study, and the bytes depend on the plan's runs alone, not on how they were batched or which finished first.
@@ -7,10 +7,10 @@ study, and the bytes depend on the plan's runs alone, not on how they were batch
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,27 +19,33 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from sim.store import shards
+from sim.store.columns import TABLES
+from sim.store.surface_columns import SURFACE_TABLES
 
-if TYPE_CHECKING:
-    from sim.plan import Run
 
-RECORDS = ("layers.parquet", "curves.parquet", "runs.csv", "runs.parquet")
-"""The merged files in the order in which they come into being; the last says that all are there."""
+def files_of(tables: Iterable[str]) -> tuple[str, ...]:
+    """The merged files in the order in which they come into being; the last says that all are there."""
+    others = [name for name in tables if name != "runs"]
+    return (*(f"{name}.parquet" for name in reversed(others)), "runs.csv", "runs.parquet")
+
+
+RECORDS = files_of(TABLES)
+SURFACE_RECORDS = files_of(SURFACE_TABLES)
 
 WINDOW_ROWS = 250_000
-"""Rows of the layers table after which a window ends: 28 MB in memory."""
+"""Rows of the largest table after which a window ends: 28 MB in memory."""
 
 Where = dict[int, Path]
 """Index of each finished run -> its shard."""
 
 
-def windows(runs: Sequence[Run]) -> Iterator[list[int]]:
-    """Indices of consecutive runs, as many at a time as fill a window with rows of layers."""
+def windows(runs: Sequence[Any]) -> Iterator[list[int]]:
+    """Indices of consecutive runs, as many at a time as fill a window with rows."""
     window: list[int] = []
     expected = 0
     for run in runs:
         window.append(run.index)
-        expected += run.settings.checkpoints.num * (run.depth + 1)
+        expected += run.rows
         if expected >= WINDOW_ROWS:
             yield window
             window, expected = [], 0
@@ -50,7 +56,7 @@ def windows(runs: Sequence[Run]) -> Iterator[list[int]]:
 def gather(window: Sequence[int], where: Where, schemas: dict[str, pa.Schema]) -> dict[str, pa.Table]:
     """The records of a window's finished runs, in the order of runs, each table in one piece."""
     holding = dict.fromkeys(where[run] for run in window if run in where)
-    found = [shards.rows(path, window[0], window[-1]) for path in holding]
+    found = [shards.rows(path, window[0], window[-1], schemas) for path in holding]
     return {
         name: _ordered(pa.concat_tables([schema.empty_table(), *(part[name] for part in found)]))
         for name, schema in schemas.items()
@@ -65,9 +71,9 @@ def _ordered(table: pa.Table) -> pa.Table:
     return table.combine_chunks()  # how a column was chunked would show in the file's pages
 
 
-def merge(folder: Path, runs: Sequence[Run], where: Where, schemas: dict[str, pa.Schema]) -> None:
-    """Write the four files beside their final names, then put them in place."""
-    temporary = {name: folder / (name + shards.TEMPORARY) for name in RECORDS}
+def merge(folder: Path, runs: Sequence[Any], where: Where, schemas: dict[str, pa.Schema]) -> None:
+    """Write the files beside their final names, then put them in place."""
+    temporary = {name: folder / (name + shards.TEMPORARY) for name in files_of(schemas)}
     with ExitStack() as open_files:
         writers = {name: _writer(open_files, path, schemas) for name, path in temporary.items()}
         for window in windows(runs):

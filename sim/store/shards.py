@@ -48,19 +48,22 @@ def atomically(path: Path, write: Iterable[bytes]) -> None:
 
 
 def write(path: Path, tables: Mapping[str, pa.Table]) -> None:
-    """Write the three tables as one shard."""
+    """Write the tables as one shard, in their order."""
     sink = pa.BufferOutputStream()
-    for name in TABLES:
-        with pa.ipc.new_stream(sink, tables[name].schema) as stream:
-            stream.write_table(tables[name])
+    for table in tables.values():
+        with pa.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table)
     atomically(path, [sink.getvalue()])
 
 
-def rows(path: Path, first: int, last: int) -> dict[str, pa.Table]:
-    """The records of the runs ``first`` … ``last`` (both included) that a shard holds, copied into memory."""
+def rows(path: Path, first: int, last: int, names: Iterable[str] = TABLES) -> dict[str, pa.Table]:
+    """The records of the runs ``first`` … ``last`` (both included) that a shard holds, copied into memory.
+
+    ``names`` are its tables, in the order in which they were written.
+    """
     found = {}
     with pa.memory_map(str(path)) as source:
-        for name in TABLES:
+        for name in names:
             table = pa.ipc.open_stream(source).read_all()
             run = table["run"].to_numpy()
             start, stop = np.searchsorted(run, first), np.searchsorted(run, last, side="right")

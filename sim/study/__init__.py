@@ -7,6 +7,6 @@
 from __future__ import annotations
 
 from sim.study.choices import Choice
-from sim.study.model import MEASURES, METRICS, Checkpoints, Grid, Settings, Study, Target
+from sim.study.model import MEASURES, METRICS, Checkpoints, Descent, Grid, Settings, Study, Target
 
-__all__ = ["MEASURES", "METRICS", "Checkpoints", "Choice", "Grid", "Settings", "Study", "Target"]
+__all__ = ["MEASURES", "METRICS", "Checkpoints", "Choice", "Descent", "Grid", "Settings", "Study", "Target"]
