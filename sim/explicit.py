@@ -108,7 +108,9 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
     residual: bool = False,
     dropout: float = 0.0,
     dropout_key: int = 0,
+    schedule: Named = "constant",
     weight_decay: float = 0.0,
+    decay: str = "l2",
     clipping: Named = "none",
     precision: str = "float64",
 ) -> Trained:
@@ -119,7 +121,8 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
     output layer; ``order`` (steps, batch) row numbers, a mini-batch a step.  Nothing given is
     changed.  A layer computes a = φ(normalizer(W a + b)), the last W a + b; with ``residual``
     a hidden layer as wide as the hidden layer before it adds its input.  The loss is the mean
-    over the mini-batch; scales start at 1, shifts and optimizer state at 0.
+    over the mini-batch; ``decay`` is ``l2`` (λ θ joins the gradient) or ``decoupled`` (θ shrinks by
+    lr λ θ, with the schedule's lr); scales start at 1, shifts and optimizer state at 0.
 
     Raises StudyError for an unknown part, a parameter that it does not have, shapes that do
     not fit together or rows that are not there.
@@ -129,8 +132,12 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
     from sim.catalog.losses import loss as losses
     from sim.catalog.normalizers import normalizer as normalizers
     from sim.catalog.optimizers import optimizer as optimizers
+    from sim.catalog.schedules import factors as schedule_factors
+    from sim.catalog.schedules import schedule as schedules
     from sim.kernels import fleet as fleets
 
+    if decay not in ("l2", "decoupled"):
+        raise StudyError(f"decay: {decay!r} is neither l2 nor decoupled")
     inputs = np.asarray(inputs, np.float64)
     order = np.ascontiguousarray(order, np.int32)
     layers = [
@@ -160,7 +167,8 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
         activation=part_of["activation"][1],
         normalizer=part_of["normalizer"][1],
         dropout=dropout,
-        weight_decay=weight_decay,
+        weight_decay=weight_decay if decay == "l2" else 0.0,
+        decoupled_decay=weight_decay if decay == "decoupled" else 0.0,
         clip_norm=norm_limit,
         clip_value=value_limit,
         key=dropout_key,
@@ -180,7 +188,8 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
         evaluated=np.zeros(2, np.int64),
     )
     notes = fleets.notes_for(architecture, 1, 0, layers=False, steps=len(order))
-    course = fleets.Course(len(order), np.empty(0, np.int64))
+    factors = schedule_factors([_part(schedules, schedule)], len(order))
+    course = fleets.Course(len(order), np.empty(0, np.int64), factors)
     fleets.train(architecture, fleet, data, course, notes)
     return _trained(architecture, fleet, notes)
 

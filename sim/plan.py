@@ -48,7 +48,9 @@ class Run:
     dropout: float
     loss: Choice
     optimizer: Choice
+    schedule: Choice
     weight_decay: float
+    decay: str
     clipping: Choice
     batch_size: int
     steps: int

@@ -12,7 +12,8 @@ DEFAULTS: dict[str, Any] = {
     "dataset": "digits", "samples": 1437, "scaling": "standardize", "depth": 5, "width": 32,
     "activation": "tanh", "initializer": "glorot_normal", "bias": "zeros", "normalizer": "none",
     "residual": False, "dropout": 0.0, "loss": "softmax_cross_entropy", "optimizer": "sgd", "lr": 0.1,
-    "weight_decay": 0.0, "clipping": "none", "batch_size": 32, "steps": 300, "precision": "float64",
+    "schedule": "constant", "weight_decay": 0.0, "decay": "l2", "clipping": "none",
+    "batch_size": 32, "steps": 300, "precision": "float64",
 }  # fmt: skip
 GRIDS: dict[str, dict[str, list[Any]]] = {
     "initialization": {

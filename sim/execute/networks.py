@@ -13,6 +13,7 @@ from sim.execute.data import prepared_for
 from sim.kernels.arguments import Fleet
 from sim.kernels.fleet import Architecture, Member, assemble, biases, weights
 from sim.plan import Run
+from sim.study import Choice
 from sim.study.resolve import outputs, shape
 
 PROBE_ROWS = 256
@@ -38,8 +39,8 @@ def architecture_of(run: Run) -> Architecture:
     )
 
 
-def member_of(run: Run, seed: int, table: int) -> Member:
-    """The numbers of one network; ``table`` is the place of its replicate's samples."""
+def member_of(run: Run, seed: int, table: int, schedule: int) -> Member:
+    """The numbers of one network; ``table`` and ``schedule``: where its samples and its schedule stand."""
     norm_limit, value_limit = run.clipping.part.function(**dict(run.clipping.parameters))
     key = generator(seed, "dropout", run.replicate).integers(2**63)
     return Member(
@@ -47,12 +48,14 @@ def member_of(run: Run, seed: int, table: int) -> Member:
         activation=dict(run.activation.parameters),
         normalizer=dict(run.normalizer.parameters),
         dropout=run.dropout,
-        weight_decay=run.weight_decay,
+        weight_decay=run.weight_decay if run.decay == "l2" else 0.0,
+        decoupled_decay=run.weight_decay if run.decay == "decoupled" else 0.0,
         clip_norm=norm_limit,
         clip_value=value_limit,
         diverged_above=run.settings.diverged_above,
         table=table,
         key=int(key),
+        schedule=schedule,
     )
 
 
@@ -77,9 +80,16 @@ def _first_parameters(
     )
 
 
+def schedules_of(runs: Sequence[Run]) -> list[Choice]:
+    """The different schedules of a batch, in the order of the rows of the course's factors."""
+    return list(dict.fromkeys(run.schedule for run in runs))
+
+
 def fleet_of(architecture: Architecture, runs: Sequence[Run], tables: dict[int, int], seed: int) -> Fleet:
     """The networks of a batch, initialized; ``tables`` maps a replicate to the place of its samples."""
-    fleet = assemble(architecture, [member_of(run, seed, tables[run.replicate]) for run in runs])
+    places = {schedule: place for place, schedule in enumerate(schedules_of(runs))}
+    members = [member_of(run, seed, tables[run.replicate], places[run.schedule]) for run in runs]
+    fleet = assemble(architecture, members)
     for theta, run in zip(fleet.theta, runs, strict=True):
         first = _first_parameters(run, architecture.widths, seed)
         for layer, weight, bias in zip(architecture.layout.layers, *first, strict=True):

@@ -64,10 +64,22 @@ def _runs(runs: Sequence[Run], notes: Notes, steps: np.ndarray, parameters: int)
         "normalizer",
         "loss",
         "optimizer",
+        "schedule",
         "clipping",
     ):
         columns[part] = [getattr(run, part).label for run in runs]
-    for number in ("samples", "depth", "width", "residual", "dropout", "weight_decay", "batch_size", "steps"):
+    plain = (
+        "samples",
+        "depth",
+        "width",
+        "residual",
+        "dropout",
+        "weight_decay",
+        "decay",
+        "batch_size",
+        "steps",
+    )
+    for number in plain:
         columns[number] = [getattr(run, number) for run in runs]
     diverged = notes.diverged >= 0
     columns["diverged_at"] = np.where(diverged, notes.diverged, np.nan)

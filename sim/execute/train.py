@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from sim.catalog.schedules import factors
 from sim.execute.data import data_for
-from sim.execute.networks import architecture_of, fleet_of
+from sim.execute.networks import architecture_of, fleet_of, schedules_of
 from sim.execute.records import MEASURED, Records, records_of
 from sim.kernels import jit
 from sim.kernels.fleet import Course, notes_for, train
@@ -35,5 +36,7 @@ def train_batch(batch: Batch, seed: int) -> Records:
     checkpoints = np.array(first.settings.checkpoints.steps(first.steps), np.int64)
     layers = any(word in MEASURED for word in first.settings.measure)
     notes = notes_for(architecture, len(batch.runs), len(checkpoints), layers=layers)
-    train(architecture, fleet, data, Course(first.steps, checkpoints), notes)
+    schedules = [(chosen.part, dict(chosen.parameters)) for chosen in schedules_of(batch.runs)]
+    course = Course(first.steps, checkpoints, factors(schedules, first.steps))
+    train(architecture, fleet, data, course, notes)
     return records_of(batch.runs, notes, architecture.layout.parameters)

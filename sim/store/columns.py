@@ -43,7 +43,7 @@ _FACTORS = {
     "dataset": _TEXT, "samples": _WHOLE, "scaling": _TEXT,
     "depth": _WHOLE, "width": _WHOLE, "activation": _TEXT, "initializer": _TEXT, "bias": _TEXT,
     "normalizer": _TEXT, "residual": _YES, "dropout": _REAL, "loss": _TEXT,
-    "optimizer": _TEXT, "lr": _REAL, "weight_decay": _REAL, "clipping": _TEXT,
+    "optimizer": _TEXT, "lr": _REAL, "schedule": _TEXT, "weight_decay": _REAL, "decay": _TEXT, "clipping": _TEXT,
     "batch_size": _WHOLE, "steps": _WHOLE, "precision": _TEXT,
     "parameters": _WHOLE, "status": _TEXT, "diverged_at": _REAL,
 }  # fmt: skip

@@ -17,6 +17,7 @@ HOMES = {
     "normalizer": "normalizers",
     "loss": "losses",
     "optimizer": "optimizers",
+    "schedule": "schedules",
     "dataset": "datasets",
     "scaling": "scalings",
     "clipping": "clippings",

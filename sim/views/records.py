@@ -16,8 +16,8 @@ from sim.study import Study, Target
 
 FACTORS = (
     "dataset", "depth", "width", "activation", "initializer", "bias", "normalizer", "residual", "scaling",
-    "optimizer", "lr", "weight_decay", "dropout", "clipping", "samples", "batch_size", "steps", "loss",
-    "precision",
+    "optimizer", "lr", "schedule", "weight_decay", "decay", "dropout", "clipping", "samples", "batch_size",
+    "steps", "loss", "precision",
 )  # fmt: skip
 """Columns of `runs` that a grid may vary, causes before consequences (the data set before its loss)."""
 TREATMENTS = {
@@ -25,7 +25,7 @@ TREATMENTS = {
     "clipping": "none",
 }  # fmt: skip
 """What is done to a network that could also be left alone -> the level that leaves it alone."""
-TRAINING = ("optimizer", "lr", "weight_decay", "clipping", "steps")
+TRAINING = ("optimizer", "lr", "schedule", "weight_decay", "decay", "clipping", "steps")
 """Factors that an untrained network does not know of."""
 PLAIN, TOGETHER = "plain", " + "
 

@@ -23,6 +23,7 @@ LABELS = {
     "width": "width", "activation": "activation", "initializer": "initializer", "bias": "bias",
     "normalizer": "normalizer", "residual": "residual", "dropout": "dropout", "loss": "loss",
     "optimizer": "optimizer", "lr": "learning rate", "weight_decay": "weight decay", "clipping": "clipping",
+    "schedule": "schedule", "decay": "kind of decay",
     "batch_size": "batch size", "steps": "steps", "precision": "precision", "condition": "condition",
     "log10_grad_pre": "log₁₀ ‖∂L/∂h‖", "log10_grad_weight": "log₁₀ ‖∂L/∂W‖",
     "train_loss": "train loss", "test_loss": "test loss",
