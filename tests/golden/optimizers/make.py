@@ -1,0 +1,181 @@
+"""Ask PyTorch and optax, in float64, for the walks that ``tests/test_optimizers_golden.py`` compares with.
+
+    pip install torch jax optax
+    python tests/golden/optimizers/make.py
+
+writes ``torch.npz`` and ``optax.npz`` beside this file and the versions into ``versions.json``.  Of each
+trial there are θ after each of 200 steps on the quadratic and on Rosenbrock's function, and of the network
+the loss of each mini-batch and all parameters at the end (layer by layer: weights row by row, biases).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1]))
+
+from trials import FLAT, STEPS, TRIALS, Trial, clipped, network_arrays  # noqa: E402
+
+LIBRARIES = {"torch": ("torch",), "optax": ("optax", "jax", "jaxlib")}
+
+
+def torch_optimizer(trial: Trial, problem: str, parameters: list[Any]) -> Any:
+    """The oracle in the trial's setting; ``share`` is an EMA's gain, which PyTorch leaves to the rate."""
+    import torch
+
+    settings = dict(trial.settings)
+    rate = trial.rate(problem)
+    if "share" in settings:
+        rate = {"lr": rate["lr"] * settings.pop("share")}
+    decay = {"weight_decay": trial.weight_decay} if trial.weight_decay else {}
+    return getattr(torch.optim, trial.oracle.partition(":")[2])(parameters, **rate, **settings, **decay)
+
+
+def torch_flat(trial: Trial, problem: str) -> np.ndarray:
+    """θ after each step, the gradient given by hand."""
+    import torch
+
+    gradient, start = FLAT[problem]
+    theta = torch.tensor(start, requires_grad=True)
+    oracle = torch_optimizer(trial, problem, [theta])
+    path = np.empty((STEPS, start.size))
+    for step in range(STEPS):
+        theta.grad = torch.tensor(clipped(gradient(theta.detach().numpy().copy()), trial.clipping))
+        oracle.step()
+        path[step] = theta.detach().numpy()
+    return path
+
+
+def torch_network(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
+    """Losses and last parameters of the network, gradients by autograd."""
+    import torch
+
+    inputs, labels, weights, biases, order = network_arrays()
+    x, y = torch.tensor(inputs), torch.tensor(labels)
+    theta = [torch.tensor(p, requires_grad=True) for pair in zip(weights, biases, strict=True) for p in pair]
+    oracle = torch_optimizer(trial, "network", theta)
+    losses = np.empty(STEPS)
+    for step, rows in enumerate(order):
+        oracle.zero_grad()
+        hidden = torch.tanh(x[rows] @ theta[0].T + theta[1])
+        loss = torch.nn.functional.cross_entropy(hidden @ theta[2].T + theta[3], y[rows])
+        loss.backward()
+        if trial.clipping != "none":
+            cut = (
+                torch.nn.utils.clip_grad_norm_
+                if trial.clipping["name"] == "norm"
+                else torch.nn.utils.clip_grad_value_
+            )
+            cut(theta, trial.clipping["limit"])
+        oracle.step()
+        losses[step] = loss.item()
+    return losses, np.concatenate([p.detach().numpy().ravel() for p in theta])
+
+
+DEFAULT_RATES = {"rmsprop": 1e-2}
+
+
+def optax_optimizer(trial: Trial, problem: str) -> Any:
+    """The oracle in the trial's setting; Sophia is told how to estimate the curvature."""
+    import jax
+    import optax
+
+    name, settings = trial.oracle.partition(":")[2], dict(trial.settings)
+    rate = trial.rate(problem).get("lr", DEFAULT_RATES.get(name, 1e-3))
+    if name == "sophia":
+        samples = settings.pop("samples")
+        settings["hessian_diagonal_fn"] = optax.stateless(
+            lambda g, _: jax.tree.map(lambda leaf: samples * leaf * leaf, g)
+        )
+        return optax.contrib.sophia(rate, **settings)
+    return getattr(optax, name)(rate, **settings)
+
+
+def optax_flat(trial: Trial, problem: str) -> np.ndarray:
+    """θ after each step, the gradient given by hand."""
+    import jax.numpy as jnp
+    import optax
+
+    gradient, start = FLAT[problem]
+    oracle, theta = optax_optimizer(trial, problem), jnp.array(start)
+    state, update = oracle.init(theta), _jitted(oracle)
+    path = np.empty((STEPS, start.size))
+    for step in range(STEPS):
+        move, state = update(jnp.array(clipped(gradient(np.array(theta)), trial.clipping)), state, theta)
+        theta = optax.apply_updates(theta, move)
+        path[step] = theta
+    return path
+
+
+def _jitted(oracle: Any) -> Any:
+    import jax
+
+    return jax.jit(oracle.update)
+
+
+def optax_network(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
+    """Losses and last parameters of the network, gradients by jax."""
+    import jax
+    import jax.numpy as jnp
+    import optax
+
+    inputs, labels, weights, biases, order = network_arrays()
+    theta = [jnp.array(p) for pair in zip(weights, biases, strict=True) for p in pair]
+
+    def loss_of(theta: Any, x: Any, y: Any) -> Any:
+        hidden = jnp.tanh(x @ theta[0].T + theta[1])
+        return optax.softmax_cross_entropy_with_integer_labels(hidden @ theta[2].T + theta[3], y).mean()
+
+    oracle = optax_optimizer(trial, "network")
+    state, update, slope = oracle.init(theta), _jitted(oracle), jax.jit(jax.value_and_grad(loss_of))
+    losses = np.empty(STEPS)
+    for step, rows in enumerate(order):
+        losses[step], g = slope(theta, inputs[rows], labels[rows])
+        move, state = update(g, state, theta)
+        theta = optax.apply_updates(theta, move)
+    return losses, np.concatenate([np.ravel(p) for p in theta])
+
+
+def prepare(library: str) -> None:
+    """float64 everywhere, PyTorch's scalars included."""
+    if library == "torch":
+        import torch
+
+        torch.set_default_dtype(torch.float64)
+    else:
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+
+
+def trajectories(trial: Trial) -> dict[str, np.ndarray]:
+    """Everything one trial leaves, by ``trial/problem``."""
+    flat, network = (torch_flat, torch_network) if trial.library == "torch" else (optax_flat, optax_network)
+    losses, last = network(trial)
+    found = {f"{trial.name}/{problem}": flat(trial, problem) for problem in FLAT}
+    return {**found, f"{trial.name}/losses": losses, f"{trial.name}/parameters": last}
+
+
+def main() -> None:
+    """Ask both libraries for all their trials."""
+    versions = {}
+    for library, packages in LIBRARIES.items():
+        prepare(library)
+        found: dict[str, np.ndarray] = {}
+        for trial in TRIALS.values():
+            if trial.library == library:
+                found |= trajectories(trial)
+        np.savez_compressed(HERE / f"{library}.npz", **found)
+        versions |= {package: importlib.metadata.version(package) for package in packages}
+    (HERE / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

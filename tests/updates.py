@@ -1,0 +1,69 @@
+"""A compiled update rule driven by hand on one flat vector, and the same for whole trials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import naive
+import numpy as np
+from trials import FLAT, STEPS, Trial, clipped
+
+Array = np.ndarray
+
+
+class Updater:
+    """An optimizer's two kernels and the state of one vector of parameters."""
+
+    def __init__(self, choice: Any, size: int, precision: str = "float64") -> None:
+        from sim.catalog.optimizers import optimizer
+        from sim.kernels import jit, parts
+        from sim.kernels.arguments import CONSTANTS
+
+        name, given = naive.split(choice)
+        self.part = optimizer[name]
+        self.settings = self.part.bind(**given)
+        self.rule, real = self.part.rule(self.settings), jit.REAL[precision]
+        self.prepare, self.update = parts.optimizer_kernels(self.part, self.rule, real)
+        self.hyperparameters = parts.encoded(self.part, self.settings)
+        self.constants = np.zeros(CONSTANTS, precision)
+        self.state = np.zeros((len(self.rule.slots), size), precision)
+        self.step = 0
+
+    def __call__(self, theta: Array, gradient: Array) -> None:
+        """One step in place."""
+        self.step += 1
+        self.prepare(float(self.step), self.hyperparameters, self.constants)
+        self.update(theta, np.ascontiguousarray(gradient, theta.dtype), self.state, self.constants)
+
+
+def descend(
+    choice: Any, gradient: Callable[[Array], Array], start: Array, steps: int, precision: str = "float64"
+) -> Array:
+    """θ after each step, (steps, size)."""
+    theta = np.array(start, precision)
+    updater = Updater(choice, theta.size, precision)
+    path = np.empty((steps, theta.size), precision)
+    for step in range(steps):
+        updater(theta, gradient(theta))
+        path[step] = theta
+    return path
+
+
+def flat_path(trial: Trial, problem: str, precision: str = "float64", steps: int = STEPS) -> Array:
+    """A trial on the quadratic or on Rosenbrock's function, clipped and decayed as in a study."""
+    gradient, start = FLAT[problem]
+    choice = trial.choice(problem)
+    theta = np.array(start, precision)
+    updater = Updater(choice, theta.size, precision)
+    lr = updater.settings["lr"]
+    path = np.empty((steps, theta.size), precision)
+    for step in range(steps):
+        g = clipped(gradient(theta), trial.clipping)
+        if trial.decoupled:
+            theta *= 1.0 - lr * trial.weight_decay
+        else:
+            g = g + trial.weight_decay * theta
+        updater(theta, g)
+        path[step] = theta
+    return path
