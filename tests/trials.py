@@ -300,7 +300,7 @@ FLAT = {
 
 
 def network_arrays() -> tuple[Array, Array, list[Array], list[Array], Array]:
-    """Inputs, classes, weights and biases of a 5-7-3 network, and the rows of each of 200 mini-batches of 8."""
+    """Inputs, classes, weights and biases of a 5-7-3 network, and the rows of its 200 mini-batches of 8."""
     draw = np.random.default_rng(5)
     inputs = draw.normal(size=(40, 5))
     labels = (inputs @ draw.normal(size=(5, 3))).argmax(axis=1)

@@ -98,7 +98,7 @@ def amsgrad(
     bias_correction: bool = True,
     maximum: Any = "uncorrected",
 ) -> Any:
-    """AMSGrad: Adam that divides by the root of the largest second moment so far.
+    """AMSGrad: Adam with the largest second moment so far, w ← max(w, v); θ ← θ − lr · m̂ / (√ŵ + ε).
 
     ``uncorrected`` keeps the largest v and corrects it by today's 1 − β₂ᵗ, as PyTorch's
     ``Adam(amsgrad=True)``; ``corrected`` keeps the largest v̂, as optax's ``amsgrad``: early

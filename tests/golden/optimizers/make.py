@@ -163,8 +163,42 @@ def trajectories(trial: Trial) -> dict[str, np.ndarray]:
     return {**found, f"{trial.name}/losses": losses, f"{trial.name}/parameters": last}
 
 
+SCHEDULES: tuple[tuple[dict[str, Any], str, dict[str, Any]], ...] = (
+    ({"name": "step", "every": 13, "factor": 0.3}, "StepLR", {"step_size": 13, "gamma": 0.3}),
+    ({"name": "exponential", "rate": 0.95}, "ExponentialLR", {"gamma": 0.95}),
+    ({"name": "cosine", "final": 0.2}, "CosineAnnealingLR", {"T_max": 60, "eta_min": 0.2}),
+    ({"name": "warmup", "warmup": 0.25}, "LinearLR", {"start_factor": 1 / 15, "total_iters": 14}),
+    (
+        {"name": "one_cycle", "rise": 0.4, "first": 10.0, "last": 100.0},
+        "OneCycleLR",
+        {"max_lr": 1.0, "total_steps": 60, "pct_start": 0.4, "div_factor": 10.0, "final_div_factor": 100.0},
+    ),
+)
+"""Ours, PyTorch's scheduler and its settings, for a rate of 1."""
+
+
+def schedules() -> dict[str, Any]:
+    """The learning rates of 60 steps from each of PyTorch's schedulers."""
+    import torch
+
+    found = []
+    for ours, name, settings in SCHEDULES:
+        oracle = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        scheduler = getattr(torch.optim.lr_scheduler, name)(oracle, **settings)
+        rates = []
+        for _ in range(60):
+            rates.append(float(oracle.param_groups[0]["lr"]))
+            oracle.step()
+            if len(rates) < 60:
+                scheduler.step()
+        found.append({"ours": ours, "scheduler": name, "settings": settings, "factors": rates})
+    return {"torch": importlib.metadata.version("torch"), "schedules": found}
+
+
 def main() -> None:
-    """Ask both libraries for all their trials."""
+    """Ask both libraries for all their trials, and PyTorch for its schedules."""
+    prepare("torch")
+    (HERE / "schedules.json").write_text(json.dumps(schedules(), indent=1) + "\n")
     versions = {}
     for library, packages in LIBRARIES.items():
         prepare(library)
