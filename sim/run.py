@@ -1,9 +1,9 @@
 """The command: study -> plan -> execute -> store -> report, and nothing else.
 
-``python -m sim.run STUDY`` runs a study, ``python -m sim.run report DIR`` draws its report again. Exit
-codes: 0 all is well; 1 some batches failed or could not be kept, the rest is kept; 2 the input is bad,
-nothing was written; 130 interrupted, what had finished is kept. Everything heavy is imported where it is
-needed, so that ``--help`` answers at once.
+``python -m sim.run STUDY`` runs a study, ``… report DIR`` draws its report again, ``… list`` prints the
+catalog. Exit codes: 0 all is well; 1 some batches failed or could not be kept, the rest is kept; 2 the input
+is bad, nothing was written; 130 interrupted, what had finished is kept. Everything heavy is imported where it
+is needed, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -137,7 +137,10 @@ def _reason(batch: Batch, error: BaseException) -> str:
     )
 
 
-@click.command(epilog=f"{PROGRAM} report DIR draws tables, figures and report of DIR again from its records.")
+@click.command(
+    epilog=f"{PROGRAM} report DIR draws tables, figures and report of DIR again from its records; "
+    f"{PROGRAM} list prints the catalog."
+)
 @click.argument("study")
 @click.option("--out", metavar="DIR", help="Results folder.  [default: results/<study>]")
 @click.option("--jobs", metavar="N", type=click.IntRange(min=1), help="Threads.  [default: one a core]")
@@ -221,13 +224,28 @@ def report_command(directory: str) -> int:
     return 0
 
 
+@click.command()
+@click.argument("family", required=False)
+@click.argument("name", required=False)
+def list_command(family: str | None, name: str | None) -> int:
+    """Print what the catalog holds: its families, one FAMILY (optimizers, activations …), or NAME in full."""
+    from sim.listing import listing
+
+    click.echo(listing(family, name))
+    return 0
+
+
+COMMANDS = {"report": report_command, "list": list_command}
+"""What the first word may be besides a study."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out the command line; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    reporting = words[:1] == ["report"]
-    command, program = (report_command, f"{PROGRAM} report") if reporting else (study_command, PROGRAM)
+    word = words[0] if words and words[0] in COMMANDS else None
+    command, program = (COMMANDS[word], f"{PROGRAM} {word}") if word else (study_command, PROGRAM)
     try:
-        return command.main(words[1:] if reporting else words, prog_name=program, standalone_mode=False)
+        return command.main(words[1:] if word else words, prog_name=program, standalone_mode=False)
     except click.Abort:
         return 130
     except click.ClickException as error:
