@@ -180,8 +180,8 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
     one_hot = part_of["loss"][0].traits.get("one_hot", False)
     target_rows = _target_rows(np.asarray(targets), widths[-1], len(inputs), one_hot)
     data = fleets.Data(
-        features=fleets.padded_rows(inputs[None], precision),
-        targets=fleets.padded_rows(target_rows[None], precision),
+        features=fleets.padded_rows([inputs], precision),
+        targets=fleets.padded_rows([target_rows], precision),
         order=order[None],
         sequence=np.arange(len(inputs), dtype=np.int32),
         training=len(inputs),

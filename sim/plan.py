@@ -6,7 +6,7 @@ records of a part of a study stay good when the rest is run later.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -22,6 +22,7 @@ BATCH_FLOPS = (
     1.2e10  # 0.6 s at 20 GFLOP/s: short enough to lose little when killed, long enough to be worth a file
 )
 BATCH_RUNS = 512
+BATCH_BYTES = 2**25  # 32 MiB of samples, a table a replicate; a table that is larger stands alone
 
 
 @dataclass(frozen=True)
@@ -203,10 +204,30 @@ def _batches(runs: list[Run], first: int) -> list[Batch]:
         group.sort(key=lambda run: (run.replicate, run.index))
         flops = group[0].flops()
         size = min(max(int(BATCH_FLOPS / flops), 1), BATCH_RUNS)
-        for start in range(0, len(group), size):
-            part = tuple(group[start : start + size])
-            found.append(Batch(first + len(found), part, flops * len(part)))
+        found += [
+            Batch(first + len(found) + place, part, flops * len(part))
+            for place, part in enumerate(_parts(group, size, _tables(group[0])))
+        ]
     return found
+
+
+def _tables(run: Run) -> int:
+    """How many replicates' tables a batch may hold."""
+    rows, features, _ = shape(run.dataset)
+    return max(BATCH_BYTES // (8 * rows * features), 1)
+
+
+def _parts(group: list[Run], size: int, tables: int) -> Iterator[tuple[Run, ...]]:
+    """The runs, sorted by replicate, in parts of at most ``size`` runs and ``tables`` replicates."""
+    part: list[Run] = []
+    replicates: set[int] = set()
+    for run in group:
+        if len(part) == size or len(replicates | {run.replicate}) > tables:
+            yield tuple(part)
+            part, replicates = [], set()
+        part.append(run)
+        replicates.add(run.replicate)
+    yield tuple(part)
 
 
 @lru_cache(maxsize=4096)

@@ -20,7 +20,7 @@ from sim.plan import Run
 from sim.study import Choice
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=32)
 def prepared(
     dataset: Choice, scaling: Choice, samples: int, test_fraction: float, seed: int, replicate: int
 ) -> Prepared:
@@ -67,17 +67,15 @@ def data_for(run: Run, replicates: Sequence[int], outputs: int, seed: int) -> Da
     """The samples of all ``replicates``, as the kernels take them; ``run`` is any run of the batch."""
     chosen = (run.dataset, run.scaling, run.samples, run.settings.test_fraction, seed)
     tables = [prepared(*chosen, replicate) for replicate in replicates]
-    features = np.stack([np.concatenate([t.train_features, t.test_features]) for t in tables])
-    targets = np.stack(
-        [encode(np.concatenate([t.train_targets, t.test_targets]), t.classes, outputs) for t in tables]
-    )
+    features = [np.concatenate([t.train_features, t.test_features]) for t in tables]
+    targets = [encode(np.concatenate([t.train_targets, t.test_targets]), t.classes, outputs) for t in tables]
     # One mini-batch more than there are steps: the last checkpoint measures gradients after the last update.
     orders = [order(run.samples, run.batch_size, run.steps + 1, seed, replicate) for replicate in replicates]
     return Data(
         features=padded_rows(features, run.settings.precision),
         targets=padded_rows(targets, run.settings.precision),
         order=np.stack(orders),
-        sequence=np.arange(features.shape[1], dtype=np.int32),
+        sequence=np.arange(len(features[0]), dtype=np.int32),
         training=run.samples,
         evaluated=evaluated_rows(run, tables[0]),
     )

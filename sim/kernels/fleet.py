@@ -162,12 +162,13 @@ def biases(theta: np.ndarray, layer: Layer) -> np.ndarray:
     return theta[layer.bias : layer.bias + layer.fan_out]
 
 
-def padded_rows(rows: np.ndarray, precision: str) -> np.ndarray:
-    """(…, rows, features) with features padded by zeros to whole vectors, in the given precision."""
+def padded_rows(tables: Sequence[np.ndarray], precision: str) -> np.ndarray:
+    """(tables, rows, columns) with columns padded by zeros to whole vectors, in the given precision."""
+    rows, columns = tables[0].shape
     step = lanes(jit.REAL[precision])
-    width = -(-rows.shape[-1] // step) * step
-    padded = np.zeros((*rows.shape[:-1], width), precision)
-    padded[..., : rows.shape[-1]] = rows
+    padded = np.zeros((len(tables), rows, -(-columns // step) * step), precision)
+    for place, table in zip(padded, tables, strict=True):
+        place[:, :columns] = table
     return padded
 
 
