@@ -1,12 +1,7 @@
-"""The command with nothing replaced: real training, real report, real kills."""
+"""The command with nothing replaced: real training, real report (`test_equal_bytes` interrupts and kills it)."""
 
 from __future__ import annotations
 
-import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -32,8 +27,7 @@ initializer = ["glorot_normal", "zeros"]
 optimizer = {name = "adam", lr = 0.01}
 target = [{name = "learned", metric = "train_accuracy", value = 0.9}]
 """
-NETWORKS, BATCHES = 96, 24
-KILLS = 6
+NETWORKS = 96
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +48,6 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in files}
 
 
-def different(one: Path, other: Path) -> list[str]:
-    """Names of the files that are not the same in both folders."""
-    a, b = contents(one), contents(other)
-    return sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
-
-
 def test_a_study_leaves_records_of_every_network(folder):
     runs, curves, layers = read(folder / "straight")
     assert len(runs) == NETWORKS
@@ -72,39 +60,6 @@ def test_a_study_leaves_records_of_every_network(folder):
         assert (folder / "straight" / name).stat().st_size > 0
     assert list((folder / "straight/figures").glob("*.svg"))
     assert list((folder / "straight/tables").glob("*.csv"))
-
-
-def test_two_threads_leave_the_bytes_of_one(folder):
-    assert run.main([str(folder / "many.toml"), "--out", str(folder / "two"), "--jobs", "2", "--quiet"]) == 0
-    assert different(folder / "straight", folder / "two") == []
-
-
-def test_other_batches_leave_the_same_bytes(folder, monkeypatch):
-    monkeypatch.setattr("sim.plan.BATCH_RUNS", 1)
-    assert run.main([str(folder / "many.toml"), "--out", str(folder / "single"), "--quiet"]) == 0
-    assert different(folder / "straight", folder / "single") == []
-
-
-def _shards(directory: Path) -> int:
-    """How many batches are kept; all of them once their records are merged."""
-    merged = (directory / "runs.parquet").exists()
-    return BATCHES if merged else len(list(directory.glob("shards/*.arrow")))
-
-
-def test_kills_at_random_moments_change_nothing(folder):
-    """Six processes are killed with -9, each somewhat further on; the seventh finishes their work."""
-    draws, directory = random.Random(0), folder / "killed"
-    for round_ in range(KILLS):
-        command = [sys.executable, "-m", "sim.run", str(folder / "many.toml"), "--out", str(directory)]
-        process = subprocess.Popen([*command, "--quiet"], cwd=Path(__file__).parents[1])
-        enough = round_ * BATCHES // (KILLS + 1)
-        while process.poll() is None and _shards(directory) < enough:
-            time.sleep(0.001)
-        time.sleep(draws.uniform(0, 0.05))
-        process.kill()
-        assert process.wait() == -signal.SIGKILL  # it was killed, it had not come to its end
-    assert run.main([str(folder / "many.toml"), "--out", str(directory), "--quiet"]) == 0
-    assert different(folder / "straight", directory) == []
 
 
 def test_a_report_comes_from_the_records_alone(folder):
