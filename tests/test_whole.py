@@ -1,4 +1,4 @@
-"""The command with nothing replaced: real training, real report (`test_equal_bytes` interrupts and kills it)."""
+"""The command with nothing replaced: real training, real report. (Kills: `test_equal_bytes`.)"""
 
 from __future__ import annotations
 
