@@ -111,9 +111,8 @@ def _check_starts(descent: Descent, where: str) -> None:
 
 
 def _check_published(descent: Descent, where: str) -> None:
-    """A published share must have something to stand beside."""
+    """A published share must have an optimizer to stand beside; its budget may be left out."""
     for index, row in enumerate(descent.published):
-        pairs = [(o, s) for o in descent.factors["optimizer"] for s in descent.factors["steps"]]
-        if not any(is_published(row, *pair) for pair in pairs):
-            problem = f"with {row.steps} steps is not among the runs of this descent"
+        if not any(is_published(row, choice, row.steps) for choice in descent.factors["optimizer"]):
+            problem = "with these settings is not among the optimizers of this descent"
             raise StudyError(complaint(f"{where}.published[{index}]", row.optimizer.name, problem))

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sim.catalog.registry import Family, Part
-from sim.views.records import GridRecords
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,12 +38,12 @@ class Drawing:
     caption: str
 
 
-def applicable(family: Family, grid: GridRecords) -> list[Part]:
-    """The tables or figures that these records can fill, in the order of registration."""
+def applicable(family: Family, grid: Any) -> list[Part]:
+    """The tables or figures that these records, of a grid or of a descent, can fill, as registered."""
     return [view for view in family.values() if _applies(view.traits, grid)]
 
 
-def _applies(traits: Any, grid: GridRecords) -> bool:
+def _applies(traits: Any, grid: Any) -> bool:
     return (
         grid.measured(*traits.get("needs", ()))
         and (not (factors := traits.get("varies", ())) or any(factor in grid.varying for factor in factors))

@@ -11,7 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from sim.views import answers, reading, saving, style
+from sim.catalog.registry import Family
+from sim.study import Study
+from sim.views import answers, reading, saving, style, wording
 from sim.views.records import GridRecords, Records
 from sim.views.registry import applicable, figure, table
 from sim.views.tables import write_csv
@@ -45,6 +47,8 @@ class Chapter:
     facts: str
     figures: list[Shown]
     tables: list[Shown]
+    panel: str = ""
+    """A part of the page that can be played with, as HTML."""
 
 
 def build(directory: str | Path) -> Path:
@@ -59,23 +63,45 @@ def build(directory: str | Path) -> Path:
     records = Records.read(directory)
     with mpl.rc_context(style.settings()):
         chapters = [_chapter(grid, directory) for grid in records.grids()]
+    grids = wording.count(len(chapters), "grid")
+    summary = f"{wording.count(len(records.runs), 'network')} in {grids}, seed {records.study.seed}."
+    return publish(directory, records.study, chapters, summary, overview(records))
+
+
+def publish(
+    directory: Path, study: Study, chapters: list[Chapter], summary: str, overview: pd.DataFrame
+) -> Path:
+    """Write the page of these chapters; what an earlier report drew and this one did not is removed."""
+    from jinja2 import Environment, StrictUndefined
+
     written = {shown.file for chapter in chapters for shown in (*chapter.tables, *chapter.figures)}
     _remove_others(directory, written)
+    source = resources.files("sim.views").joinpath("report.html.j2").read_text(encoding="utf-8")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    text = environment.from_string(source).render(
+        study=study,
+        chapters=chapters,
+        summary=summary,
+        overview=reading.rows(overview),
+        page_rows=PAGE_ROWS,
+    )
     page = directory / "report.html"
-    saving.write(page, _page(records, chapters).encode())
+    saving.write(page, text.encode())
     return page
 
 
 def _chapter(grid: GridRecords, directory: Path) -> Chapter:
-    figures, tables = list(_figures(grid, directory)), list(_tables(grid, directory))
+    figures, tables = list(figures_of(grid, figure, directory)), list(tables_of(grid, table, directory))
     return Chapter(
         grid.name, grid.question or grid.name, answers.answer(grid), reading.facts(grid), figures, tables
     )
 
 
-def _figures(grid: GridRecords, directory: Path) -> Iterator[Shown]:
+def figures_of(grid: Any, family: Family, directory: Path) -> Iterator[Shown]:
     """Draw and write what applies."""
-    for view in applicable(figure, grid):
+    for view in applicable(family, grid):
         drawing = view.function(grid)
         name = f"figures/{grid.name}_{view.name}"
         png = saving.image(drawing.figure, "png")
@@ -90,9 +116,9 @@ def _figures(grid: GridRecords, directory: Path) -> Iterator[Shown]:
         )
 
 
-def _tables(grid: GridRecords, directory: Path) -> Iterator[Shown]:
+def tables_of(grid: Any, family: Family, directory: Path) -> Iterator[Shown]:
     """Count and write what applies."""
-    for view in applicable(table, grid):
+    for view in applicable(family, grid):
         sheet = view.function(grid)
         file = f"tables/{grid.name}_{view.name}.csv"
         saving.write(directory / file, write_csv(sheet.frame))
@@ -107,23 +133,6 @@ def _remove_others(directory: Path, written: set[str]) -> None:
         for path in directory.glob(pattern):
             if path.relative_to(directory).as_posix() not in kept:
                 path.unlink()
-
-
-def _page(records: Records, chapters: list[Chapter]) -> str:
-    from jinja2 import Environment, StrictUndefined
-
-    source = resources.files("sim.views").joinpath("report.html.j2").read_text(encoding="utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    summary = reading.rows(overview(records))
-    return environment.from_string(source).render(
-        study=records.study,
-        chapters=chapters,
-        overview=summary,
-        networks=len(records.runs),
-        page_rows=PAGE_ROWS,
-    )
 
 
 def overview(records: Records) -> pd.DataFrame:

@@ -1,0 +1,127 @@
+"""Surfaces as pictures: level lines under everything that is drawn on them, and colours of optimizers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sim.catalog.surfaces import domain_of, minima_of
+from sim.study import Choice
+from sim.views import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FINE = 161
+"""Points on a side at which a surface is evaluated for its level lines."""
+LEVELS = 18
+ABREAST = 4
+"""Entries of a legend side by side."""
+DASHES = ("-", (0, (4, 1.5)))
+LEFT, RIGHT, TOP, BELOW, BETWEEN = 0.42, 0.08, 0.24, 0.3, 0.14
+"""Room around and between panels, in inches."""
+LEAST = 0.12
+"""A panel shows at least this share of the domain."""
+
+
+@lru_cache(maxsize=16)
+def heights(surface: Choice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x, y and the values on a grid over the domain, from the compiled surface."""
+    from sim.kernels.walks import slope_at
+
+    x, y = (np.linspace(low, high, FINE) for low, high in domain_of(surface.part))
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    return x, y, slope_at(surface.part, surface.settings, points)[0].reshape(FINE, FINE)
+
+
+def ground(axis: Axes, surface: Choice) -> None:
+    """Level lines, closer together where the surface is low, and crosses at the known minima."""
+    x, y, values = heights(surface)
+    lifted = values - values.min()
+    levels = np.quantile(lifted, np.linspace(0, 1, LEVELS) ** 1.5)
+    axis.contour(x, y, lifted, np.unique(levels), colors="#b9b9b9", linewidths=0.5)
+    for minimum in minima_of(surface.part):
+        axis.plot(*minimum.at, "+", color="black", markersize=4, markeredgewidth=0.8, zorder=6)
+    (left, right), (low, high) = domain_of(surface.part)
+    axis.set_xlim(left, right)
+    axis.set_ylim(low, high)
+
+
+def zoom(axis: Axes, surface: Choice, x: np.ndarray, y: np.ndarray) -> None:
+    """Show a square, in shares of the domain, around these points; ticks at a few places."""
+    from matplotlib.ticker import MaxNLocator
+
+    box = np.array(domain_of(surface.part))
+    sides = box[:, 1] - box[:, 0]
+    inside = np.isfinite(x) & np.isfinite(y)
+    points = np.clip(np.stack([x[inside], y[inside]]), box[:, :1], box[:, 1:])
+    low, high = points.min(axis=1), points.max(axis=1)
+    half = 0.58 * max(float(((high - low) / sides).max()), LEAST)
+    middle = (low + high) / 2
+    axis.set_xlim(middle[0] - half * sides[0], middle[0] + half * sides[0])
+    axis.set_ylim(middle[1] - half * sides[1], middle[1] + half * sides[1])
+    for line in (axis.xaxis, axis.yaxis):
+        line.set_major_locator(MaxNLocator(3, prune="both"))
+
+
+def looks(optimizers: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Colour, dashes and marker of each optimizer, different for up to twenty."""
+    colours = style.colours([str(i) for i in range(style.HUES)])
+    return {
+        label: {
+            "color": colours[i % style.HUES],
+            "linestyle": DASHES[(i // style.HUES) % len(DASHES)],
+            "marker": style.MARKERS[i % len(style.MARKERS)],
+        }
+        for i, label in enumerate(optimizers)
+    }
+
+
+def panels(
+    rows: int, columns: int, below: float = 0.0, bar: float = 0.0, between: float = BETWEEN, lines: int = 1
+) -> tuple[Figure, list[list[Axes]]]:
+    """Square panels on the page's width with titles of so many ``lines``.
+
+    Room for a legend ``below``, a colour ``bar`` on the right and ``between`` panels, in inches. Where panels
+    stand apart each has its own tick labels.
+    """
+    from matplotlib.figure import Figure
+
+    wide, apart = style.PAGE_WIDTH, between > BETWEEN
+    side = min((wide - LEFT - RIGHT - bar - between * (columns - 1)) / columns, 2.3)
+    top = TOP + 0.14 * (lines - 1)
+    step = side + top + (BELOW if apart else BETWEEN) * (rows > 1)
+    tall = rows * step + BELOW + below
+    figure = Figure(figsize=(wide, tall))
+    axes = []
+    for row in range(rows):
+        corner = tall - top - side - row * step
+        places = [LEFT + column * (side + between) for column in range(columns)]
+        axes.append([figure.add_axes((x / wide, corner / tall, side / wide, side / tall)) for x in places])
+    for row, line in enumerate(axes):
+        for column, axis in enumerate(line):
+            axis.tick_params(labelleft=apart or column == 0, labelbottom=apart or row == rows - 1)
+    return figure, axes
+
+
+def legend(
+    figure: Figure, looks_of: dict[str, dict[str, Any]], names: dict[str, str], columns: int = 4
+) -> float:
+    """Names of the optimizers at the foot of the figure."""
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], **look) for look in looks_of.values()]
+    labels = [names[label] for label in looks_of]
+    figure.legend(
+        handles, labels, loc="lower left", ncols=columns, bbox_to_anchor=(0.04, 0.0), handlelength=2.2
+    )
+    return legend_height(len(labels), columns)
+
+
+def legend_height(entries: int, columns: int = 4) -> float:
+    """Inches that the legend takes."""
+    return 0.17 * -(-entries // columns) + 0.1

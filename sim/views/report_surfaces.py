@@ -1,0 +1,74 @@
+"""The report of a study of surfaces: the same page as that of networks, with views of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from sim.views import style, wording
+from sim.views.report import Chapter, figures_of, publish, tables_of
+from sim.views.surface_records import DescentRecords, SurfaceRecords, descent_figure, descent_table
+
+# Views register themselves when their modules are imported.
+from sim.views import figures_dependence, figures_surfaces, tables_surfaces  # noqa: F401  isort: skip
+
+
+def build(directory: str | Path) -> Path:
+    """Write tables, figures and report.html from the records; returns the page's path.
+
+    Raises StudyError where the folder holds no finished records.
+    """
+    import matplotlib as mpl
+
+    directory = Path(directory)
+    records = SurfaceRecords.read(directory)
+    descents = records.descents()
+    with mpl.rc_context(style.settings()):
+        chapters = [_chapter(descent, directory) for descent in descents]
+    starts = wording.count(int(records.runs["starts"].sum()), "start")
+    walks = wording.count(len(records.runs), "walk")
+    summary = f"{walks} from {starts} together, seed {records.study.seed}."
+    return publish(directory, records.study, chapters, summary, overview(descents))
+
+
+def _chapter(descent: DescentRecords, directory: Path) -> Chapter:
+    figures = list(figures_of(descent, descent_figure, directory))
+    tables = list(tables_of(descent, descent_table, directory))
+    told = tables if (descent.descent.published and tables) or not figures else figures
+    answer = told[0].caption if told else ""
+    return Chapter(descent.name, descent.question or descent.name, answer, facts(descent), figures, tables)
+
+
+def facts(descent: DescentRecords) -> str:
+    """How many walks from how many starts, what varies, what is the same."""
+    written = descent.descent
+    counted = {factor: descent.runs[factor].nunique() for factor in descent.varying}
+    varied = wording.enumeration(f"{style.label(name)} ({count})" for name, count in counted.items())
+    where = (
+        f"a map of {written.map} × {written.map} starts" if written.map else f"{written.starts} chosen starts"
+    )
+    same = [factor for factor in ("surface", "noise", "steps") if factor not in descent.varying]
+    fixed = ", ".join(f"{style.label(name)} {_shown(descent.runs[name].iloc[0])}" for name in same)
+    walks = wording.count(len(descent.runs), "walk")
+    replicates = wording.count(written.replicates, "replicate")
+    return (
+        f"{walks} from {where}, {replicates} each. Varied: {varied or 'nothing'}. The same for all: "
+        f"{fixed or 'nothing'}; within {wording.setting(written.radius)} of a minimum a start has reached it."
+    )
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else wording.setting(value)
+
+
+def overview(descents: list[DescentRecords]) -> pd.DataFrame:
+    """How many starts each descent has and what became of them."""
+    rows = []
+    for descent in descents:
+        status = descent.ends["status"].value_counts()
+        counts = {name: int(status.get(name, 0)) for name in ("reached", "not_reached", "diverged")}
+        rows.append(
+            {"descent": descent.name, "walks": len(descent.runs), "starts": len(descent.ends), **counts}
+        )
+    return pd.DataFrame(rows)
