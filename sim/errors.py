@@ -7,7 +7,9 @@ class StudyError(ValueError):
     """Bad input: a study, an option or a results folder that cannot be used."""
 
 
-def complaint(where: str, value: object, problem: str, choices: object = None, nearest: str | None = None) -> str:
+def complaint(
+    where: str, value: object, problem: str, choices: object = None, nearest: str | None = None
+) -> str:
     """One line: where the value stands, the value, what is wrong, what would be right.
 
     ``where`` is the file and the path of keys, for instance ``a.toml: grid[0].depth``.

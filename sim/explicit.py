@@ -6,21 +6,17 @@ given by the caller, so that anyone can check them against another library or by
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.catalog import limits
-from sim.catalog.registry import Family, Part
-from sim.errors import StudyError
+from sim import given
+from sim.given import Named
 
 if TYPE_CHECKING:
     from sim.kernels.fleet import Architecture
-
-Named = str | Mapping[str, Any]
-"""A part by name, or as ``{"name": …, parameter: value}``."""
 
 
 @dataclass(frozen=True)
@@ -42,56 +38,6 @@ class Trained:
     """(steps,) float64: mean loss of each mini-batch before its update; NaN after divergence."""
     gradient_norms: np.ndarray
     """(steps,) float64: Euclidean norm of each step's whole gradient, before clipping and decay."""
-
-
-def _part(family: Family, named: Named) -> tuple[Part, dict[str, Any]]:
-    given = {"name": named} if isinstance(named, str) else dict(named)
-    try:
-        part = family[given.pop("name")]
-        bound = part.bind(**given)
-        limits.check(part, bound)
-        return part, bound
-    except KeyError as missing:
-        raise StudyError(f"{family.kind}: {named!r} has no {missing}") from None
-    except (LookupError, ValueError) as wrong:
-        raise StudyError(f"{family.kind}: {wrong}") from None
-
-
-def _check(
-    inputs: np.ndarray, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], order: np.ndarray
-) -> None:
-    """Raise StudyError where shapes do not fit together."""
-    if len(weights) != len(biases) or not weights:
-        raise StudyError(
-            f"weights and biases: {len(weights)} and {len(biases)} layers; one of each a layer is needed"
-        )
-    below = inputs.shape[1]
-    for number, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        if weight.ndim != 2 or weight.shape[1] != below or bias.shape != weight.shape[:1]:
-            raise StudyError(
-                f"weights[{number}]: shape {weight.shape} with biases {bias.shape}; "
-                f"expected (fan_out, {below}) and (fan_out,)"
-            )
-        below = weight.shape[0]
-    if order.ndim != 2 or order.size == 0:
-        raise StudyError(f"order: shape {order.shape}; expected (steps, batch)")
-    if order.min() < 0 or order.max() >= len(inputs):
-        raise StudyError(f"order: rows {order.min()} … {order.max()}; inputs has rows 0 … {len(inputs) - 1}")
-
-
-def _target_rows(targets: np.ndarray, outputs: int, rows: int, one_hot: bool) -> np.ndarray:
-    """Targets as (rows, outputs): class labels become one-hot rows; numbers for a single output a column."""
-    if len(targets) != rows:
-        raise StudyError(f"targets: {len(targets)} rows; inputs has {rows}")
-    if targets.ndim == 2:
-        if targets.shape[1] != outputs:
-            raise StudyError(f"targets: {targets.shape[1]} columns; the network has {outputs} outputs")
-        return targets
-    if outputs == 1 and not (one_hot and np.issubdtype(targets.dtype, np.integer)):
-        return targets[:, None]
-    if not np.issubdtype(targets.dtype, np.integer) or targets.min() < 0 or targets.max() >= outputs:
-        raise StudyError(f"targets: class labels must be whole numbers from 0 to {outputs - 1}")
-    return np.eye(outputs)[targets]
 
 
 def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
@@ -125,7 +71,7 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
     lr λ θ, with the schedule's lr); scales start at 1, shifts and optimizer state at 0.
 
     Raises StudyError for an unknown part, a parameter that it does not have, shapes that do
-    not fit together or rows that are not there.
+    not fit together, rows that are not there, numbers that are not finite or out of range.
     """
     from sim.catalog.activations import activation as activations
     from sim.catalog.clippings import clipping as clippings
@@ -136,21 +82,17 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
     from sim.catalog.schedules import schedule as schedules
     from sim.kernels import fleet as fleets
 
-    if decay not in ("l2", "decoupled"):
-        raise StudyError(f"decay: {decay!r} is neither l2 nor decoupled")
-    inputs = np.asarray(inputs, np.float64)
-    order = np.ascontiguousarray(order, np.int32)
-    layers = [
-        (np.asarray(w, np.float64), np.asarray(b, np.float64)) for w, b in zip(weights, biases, strict=True)
-    ]
-    _check(inputs, [w for w, _ in layers], [b for _, b in layers], order)
+    given.check_numbers(dropout, weight_decay, decay, precision)
+    inputs = given.reals("inputs", inputs, 2, "(rows, features)")
+    layers = given.layers_of(weights, biases, inputs.shape[1])
+    order = given.order_of(order, len(inputs))
     part_of = {
-        "activation": _part(activations, activation),
-        "normalizer": _part(normalizers, normalizer),
-        "loss": _part(losses, loss),
+        "activation": given.part_of(activations, activation),
+        "normalizer": given.part_of(normalizers, normalizer),
+        "loss": given.part_of(losses, loss),
     }
-    rule, settings = _part(optimizers, optimizer)
-    clip, limits = _part(clippings, clipping)
+    rule, settings = given.part_of(optimizers, optimizer)
+    clip, limits = given.part_of(clippings, clipping)
     norm_limit, value_limit = clip.function(**limits)
     widths = [inputs.shape[1], *(len(b) for _, b in layers)]
     architecture = fleets.Architecture.of(
@@ -177,18 +119,17 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
     for layer, (w, b) in zip(architecture.layout.layers, layers, strict=True):
         fleets.weights(fleet.theta[0], layer)[:] = w
         fleets.biases(fleet.theta[0], layer)[:] = b
-    one_hot = part_of["loss"][0].traits.get("one_hot", False)
-    target_rows = _target_rows(np.asarray(targets), widths[-1], len(inputs), one_hot)
+    rows = given.target_rows(targets, widths[-1], len(inputs), part_of["loss"][0])
     data = fleets.Data(
         features=fleets.padded_rows([inputs], precision),
-        targets=fleets.padded_rows([target_rows], precision),
+        targets=fleets.padded_rows([rows], precision),
         order=order[None],
         sequence=np.arange(len(inputs), dtype=np.int32),
         training=len(inputs),
         evaluated=np.zeros(2, np.int64),
     )
     notes = fleets.notes_for(architecture, 1, 0, layers=False, steps=len(order))
-    factors = schedule_factors([_part(schedules, schedule)], len(order))
+    factors = schedule_factors([given.part_of(schedules, schedule)], len(order))
     course = fleets.Course(len(order), np.empty(0, np.int64), factors)
     fleets.train(architecture, fleet, data, course, notes)
     return _trained(architecture, fleet, notes)

@@ -223,3 +223,9 @@ def test_the_smoke_study_is_small_and_names_every_founding_part():
     assert whole.flops < 1e9
     assert {run.clipping.name for run in whole.runs} == {"none", "norm", "value"}
     assert {(run.residual, run.dropout > 0) for run in whole.runs} >= {(True, True), (False, False)}
+
+
+def test_an_exclude_row_that_leaves_nothing_out_is_an_error() -> None:
+    grid = {"name": "g", "depth": [1, 2], "steps": 5, "checkpoints": 2, "exclude": [{"depth": 77}]}
+    with pytest.raises(StudyError, match=r"exclude\[0\].*leaves out no network"):
+        plan(Study.load({"seed": 1, "grid": [grid]}))

@@ -69,3 +69,13 @@ def test_a_report_comes_from_the_records_alone(folder):
         path.unlink()
     assert run.main(["report", str(folder / "straight")]) == 0
     assert contents(folder / "straight") == before
+
+
+def test_a_regression_has_no_accuracy():
+    import sim
+
+    grid = {"name": "g", "dataset": "sine", "depth": 1, "width": 8, "batch_size": 16, "steps": 4}
+    records = sim.run_study({"seed": 1, "grid": [{**grid, "checkpoints": 3}]})
+    assert records.curves["test_loss"].notna().all()
+    assert records.curves[["train_accuracy", "test_accuracy"]].isna().all(axis=None)
+    assert records.runs[["final_train_accuracy", "final_test_accuracy"]].isna().all(axis=None)

@@ -13,6 +13,7 @@ from sim.kernels.arguments import CURVE, Notes
 from sim.kernels.measure import Column
 from sim.plan import Run
 from sim.study import Target
+from sim.study.resolve import shape
 
 MEASURED = {
     "gradients": ("log10_grad_weight", "log10_grad_pre", "grad_zero", "grad_nonfinite"),
@@ -20,6 +21,8 @@ MEASURED = {
     "updates": ("update_ratio", "weight_norm"),
 }
 """Which columns each word of a study's ``measure`` asks for."""
+ACCURACIES = [place for place, name in enumerate(CURVE) if name.endswith("accuracy")]
+"""Columns of the curves that a regression does not have."""
 WHOLE = ("grad_zero", "grad_nonfinite")
 
 
@@ -36,6 +39,8 @@ def records_of(runs: Sequence[Run], notes: Notes, parameters: int) -> Records:
     """The tables of a batch whose networks have ``parameters`` trainable numbers each."""
     steps = np.array(runs[0].settings.checkpoints.steps(runs[0].steps))
     written = np.arange(len(steps)) < notes.recorded[:, None]
+    if not shape(runs[0].dataset).classes:
+        notes.curves[:, :, ACCURACIES] = np.nan
     return Records(
         pa.table(_runs(runs, notes, steps, parameters)),
         pa.table(_curves(runs, notes, steps, written)),

@@ -7,15 +7,18 @@ rate, apart from the optimizer; ``samples``, ``batch_size`` and ``steps`` as the
 (empty: not within the steps it had; its resolution is the distance of checkpoints) and the last
 recorded losses and accuracies.
 
-**curves**, a row a network × checkpoint. Checkpoint 0 is the untrained network. A network that
-diverged has no rows afterwards.
+**curves**, a row a network × checkpoint: ``batch_loss`` on the mini-batch of the step that follows, losses
+and accuracies on the rows evaluated (a regression has no accuracy). Checkpoint 0 is the untrained
+network. A network that diverged has no rows afterwards.
 
 **layers**, a row a network × checkpoint × layer, layers 1 … depth + 1, the last the output layer, all
 measured on that step's mini-batch:
 ``log10_grad_weight`` log₁₀ ‖∂L/∂W‖, ``log10_grad_pre`` log₁₀ ‖∂L/∂h‖ with h the pre-activation and
 L the mini-batch's mean loss (a norm of zero is -inf), ``grad_zero`` and ``grad_nonfinite`` how many
-entries of ∂L/∂W are exactly zero or not finite, ``saturated`` the share of activations whose slope is at
-most 5 % of the activation's largest, ``dead`` the share of units saturated on the whole batch,
+entries of ∂L/∂W are exactly zero or not finite, ``activation_mean`` and ``activation_std`` of all
+activations φ(h) of the layer, over its units and the batch's samples (the output layer has none: empty),
+``saturated`` the share of activations whose slope is at most 5 % of the
+activation's largest, ``dead`` the share of units saturated on the whole batch,
 ``update_ratio`` ‖ΔW‖/‖W‖ of the step that led here (empty at checkpoint 0), ``weight_norm`` ‖W‖.
 
 What a study does not measure is empty.
@@ -43,7 +46,8 @@ _FACTORS = {
     "dataset": _TEXT, "samples": _WHOLE, "scaling": _TEXT,
     "depth": _WHOLE, "width": _WHOLE, "activation": _TEXT, "initializer": _TEXT, "bias": _TEXT,
     "normalizer": _TEXT, "residual": _YES, "dropout": _REAL, "loss": _TEXT,
-    "optimizer": _TEXT, "lr": _REAL, "schedule": _TEXT, "weight_decay": _REAL, "decay": _TEXT, "clipping": _TEXT,
+    "optimizer": _TEXT, "lr": _REAL, "schedule": _TEXT, "weight_decay": _REAL, "decay": _TEXT,
+    "clipping": _TEXT,
     "batch_size": _WHOLE, "steps": _WHOLE, "precision": _TEXT,
     "parameters": _WHOLE, "status": _TEXT, "diverged_at": _REAL,
 }  # fmt: skip

@@ -23,6 +23,7 @@ def cells(grid: Grid, where: str) -> list[Cell]:
     StudyError where nothing is left of the grid or of an ``include`` row.
     """
     dropped = [_excluded(grid, row) for row in grid.exclude]
+    _check_exclude(grid, dropped, where)
     found = _product(grid.factors, dropped)
     if grid.include:
         known = dict.fromkeys(found)
@@ -41,6 +42,14 @@ def cells(grid: Grid, where: str) -> list[Cell]:
             complaint(f"{where}.exclude", len(grid.exclude), "rows leave out every network of the grid")
         )
     return found
+
+
+def _check_exclude(grid: Grid, dropped: list[Callable[[Cell], bool]], where: str) -> None:
+    """Raise StudyError for an ``exclude`` row that leaves nothing out: mistyped, most likely."""
+    rows = [grid.factors, *({**grid.factors, **row} for row in grid.include)]
+    for index, (row, drop) in enumerate(zip(grid.exclude, dropped, strict=True)):
+        if not any(drop(cell) for factors in rows for cell in itertools.product(*factors.values())):
+            raise StudyError(complaint(f"{where}.exclude[{index}]", ", ".join(row), "leaves out no network"))
 
 
 def _product(factors: Mapping[str, tuple[Any, ...]], dropped: list[Callable[[Cell], bool]]) -> list[Cell]:
