@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_threads, "1")  # before NumPy is imported: two cores are few
@@ -63,3 +64,9 @@ def _shuffled(table: pd.DataFrame) -> pd.DataFrame:
 def made_up() -> Any:
     """The function that makes up the records of a batch."""
     return made_up_records
+
+
+# A shell starts background jobs with SIGINT ignored, and processes started here would inherit that:
+# the tests that interrupt a process would then only show that an ignored signal does nothing.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
