@@ -65,6 +65,7 @@ def test_a_diverged_network_loses_and_stays_out_of_the_mean():
     row = effect(runs)
     assert row[["pairs", "finite_pairs", "better", "worse", "ties"]].tolist() == [3, 1, 2, 0, 1]
     assert row["mean_difference"] == pytest.approx(0.1)
+    assert row[["baseline_diverged", "diverged"]].tolist() == pytest.approx([2 / 3, 1 / 3])
     # differences 0.1, +∞ (the baseline diverged), 0 (both did)
     assert row["median_difference"] == pytest.approx(0.1)
 

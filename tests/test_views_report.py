@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 from records import GRIDS, make_records
-from views_records import everything, fill, grid, special
+from views_records import draw, everything, fill, grid, special
 
 from sim.analysis import convergence, gradients, overfitting
 from sim.errors import StudyError
 from sim.study import Study
-from sim.views import report, wording
+from sim.views import report, style, wording
 from sim.views.answers import answer
 from sim.views.reading import facts, rows
 from sim.views.registry import applicable, figure, table
@@ -225,3 +226,20 @@ def test_the_answer_says_what_more_steps_bring() -> None:
     reached = np.where(part.runs["steps"] == 1000, 500.0, np.nan)
     told = answer(part.of(part.runs.assign(steps_to_learned=reached)))
     assert "With 100 steps 0 % of the networks reach the target, with 1,000 100 %." in told
+
+
+def test_a_cure_of_explosion_is_shown_as_one() -> None:
+    """Clipping that costs the networks that finish a little and saves all others."""
+    part = special({"clipping": ["none", "norm(limit=1)"], "depth": [2, 5]})
+    plain, lost = part.runs["clipping"] == "none", part.runs["depth"] == 5
+    accuracy = np.where(plain, 0.9, 0.8) + 0.001 * part.runs["replicate"] * plain
+    status = np.where(plain & lost, "diverged", "reached")
+    part = part.of(part.runs.assign(final_test_accuracy=accuracy, status=status))
+    assert "diverged: 50 % → 0 % with clip norm(limit=1)." in answer(part)
+    drawn = draw("paired_effects", part)
+    assert "over 4 of 8 pairs, in the others a network diverged" in drawn.caption
+    assert "Diverged without → with it: clip norm(limit=1) 50 % → 0 %." in drawn.caption
+    grey = drawn.figure.axes[0].collections[-1].get_facecolor()[0]
+    whole = draw("paired_effects", part.of(part.runs[~lost])).figure.axes[0].collections[-1]
+    assert list(grey[:3]) == pytest.approx(list(to_rgb(style.verdict_colours()[2])))
+    assert list(whole.get_facecolor()[0][:3]) == pytest.approx(list(to_rgb(style.verdict_colours()[1])))

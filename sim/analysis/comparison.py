@@ -62,10 +62,12 @@ def paired_effect(
     share_better = (better + ½ ties) / pairs, averaged over replicates, is the probability of improvement,
     with Wilson's interval at n = replicates; mean_difference = level − baseline over finite pairs with a t
     interval over replicates; p_value: exact two-sided sign test over replicates; p_holm: Holm's (1979)
-    adjustment over all rows of this table. Levels without a pair have no row.
+    adjustment over all rows of this table: every level of this one factor in every cell of `by`, for this
+    one quantity. baseline_diverged and diverged: shares of the pairs whose network at the baseline, or at the
+    level, diverged. Levels without a pair have no row.
 
-    Columns: *by, factor, level, baseline, quantity, pairs, replicates, finite_pairs, level_mean,
-    baseline_mean, mean_difference, mean_difference_low, mean_difference_high, median_difference, better,
+    Columns: *by, factor, level, baseline, quantity, pairs, replicates, baseline_diverged, diverged,
+    finite_pairs, level_mean, baseline_mean, mean_difference, mean_difference_low, mean_difference_high, median_difference, better,
     worse, ties, share_better, share_better_low, share_better_high, p_value, p_holm.
     """
     by = [column for column in by if column != factor]
@@ -80,6 +82,7 @@ def paired_effect(
     keys = pairs.group.keys
     names = {"factor": factor, "level": keys[factor], "baseline": baseline, "quantity": quantity}
     counts = {"pairs": pairs.group.networks, "replicates": np.bincount(pairs.within, minlength=len(keys))}
+    counts |= _divergence(runs, pairs)
     table = keys[by].assign(**names, **counts)
     return table.assign(
         **_differences(runs, quantity, direction, pairs), **_chances(runs, quantity, direction, pairs)
@@ -103,6 +106,18 @@ def sign_test(positive: ArrayLike, negative: ArrayLike) -> NDArray[np.float64]:
     """Exact two-sided p of as lopsided a split of signs, ties left out; 1 without a sign. Elementwise."""
     positive, negative = np.asarray(positive), np.asarray(negative)
     return np.minimum(2 * stats.binom.cdf(np.minimum(positive, negative), positive + negative, 0.5), 1.0)
+
+
+def smallest_p(replicates: ArrayLike) -> NDArray[np.float64]:
+    """The least p of sign_test over n replicates, all of one sign: min(1, 2 · ½ⁿ). Elementwise."""
+    return sign_test(replicates, np.zeros_like(replicates))
+
+
+def _divergence(runs: pd.DataFrame, pairs: Pairs) -> dict[str, NDArray[np.float64]]:
+    """Share of each group's pairs that diverged at the baseline and at the level."""
+    diverged = (runs["status"] == "diverged").to_numpy()
+    sides = {"baseline_diverged": pairs.baseline, "diverged": pairs.level}
+    return {name: pairs.tally(diverged[side]) / pairs.group.networks for name, side in sides.items()}
 
 
 def _pairs(runs: pd.DataFrame, factor: str, baseline: Any, match: Sequence[str], by: Sequence[str]) -> Pairs:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from sim.analysis import convergence, gradients, overfitting
 from sim.views import wording
-from sim.views.effects import effects
+from sim.views.effects import divergence_told, effects, pairs_told
 from sim.views.figures_gradients import STRUCTURE
 from sim.views.figures_success import goal, has_target
 from sim.views.records import GridRecords
@@ -26,10 +26,16 @@ def answer(grid: GridRecords) -> str:
 
 
 def _treatments(grid: GridRecords) -> str:
-    """The treatment that changes the first quantity most."""
-    if not grid.treatments:
+    """The treatment that changes the first quantity most, and the one that changes divergence most."""
+    if not grid.treatments or (frame := effects(grid)).empty:
         return ""
-    frame = effects(grid)
+    told = _most_helpful(frame), divergence_told(frame)
+    said = "; ".join(filter(None, told))
+    return f"{said[0].upper()}{said[1:]}." if said else ""
+
+
+def _most_helpful(frame: pd.DataFrame) -> str:
+    """The treatment with the best mean change of the first final quantity."""
     main = frame[frame["quantity"].str.startswith("final_") & np.isfinite(frame["mean_difference"])]
     main = main[main["quantity"] == main["quantity"].iloc[0]] if len(main) else main
     if main.empty:
@@ -39,12 +45,12 @@ def _treatments(grid: GridRecords) -> str:
     what = str(best["quantity"]).removeprefix("final_").replace("_", " ")
     name = wording.treatment(str(best["factor"]), best["level"])
     if gain.max() <= 0:
-        return f"No treatment improves {what} on average."
+        return f"no treatment improves {what} on average"
     clear = best["mean_difference_low"] > 0 or best["mean_difference_high"] < 0
-    sure = "" if clear else ", within what chance can do"
+    sure = "" if clear else ", a 95 % interval that holds 0"
     return (
-        f"{name[0].upper()}{name[1:]} helps most: {what} {wording.number(best['baseline_mean'])} → "
-        f"{wording.number(best['level_mean'])} over {wording.count(int(best['pairs']), 'pair')}{sure}."
+        f"{name} helps most: {what} {wording.number(best['baseline_mean'])} → "
+        f"{wording.number(best['level_mean'])} over {pairs_told(best)}{sure}"
     )
 
 

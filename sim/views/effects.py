@@ -7,7 +7,9 @@ from functools import lru_cache
 import pandas as pd
 
 from sim.analysis import comparison, gradients
+from sim.views import wording
 from sim.views.records import GridRecords
+from sim.views.rows import Row, highest
 
 QUANTITIES = ("final_test_accuracy", "final_train_accuracy", "final_test_loss", "final_train_loss")
 CIRCUMSTANCES = ("activation", "depth", "initializer", "dataset", "samples", "optimizer", "width", "steps")
@@ -30,6 +32,25 @@ def effects(grid: GridRecords, by: tuple[str, ...] = ()) -> pd.DataFrame:
     # Levels of different kinds (true, 0.1, batch) can only stand in one column as objects.
     whole = [table.astype({"level": object, "baseline": object}) for table in tables if len(table)]
     return pd.concat(whole, ignore_index=True) if whole else pd.DataFrame()
+
+
+def pairs_told(row: Row) -> str:
+    """The pairs behind a mean: 384 pairs; 134 of 576 pairs, in the others a network diverged."""
+    finite, pairs = int(row["finite_pairs"]), wording.count(int(row["pairs"]), "pair")
+    if finite == int(row["pairs"]):
+        return pairs
+    why = "a network diverged" if str(row["quantity"]).startswith("final_") else "an end is not finite"
+    return f"{finite:,} of {pairs}, in the others {why}"
+
+
+def divergence_told(frame: pd.DataFrame) -> str:
+    """The treatment that changes divergence most: diverged: 45 % → 2 % with batch norm; empty for none."""
+    change = (frame["diverged"] - frame["baseline_diverged"]).abs()
+    if not change.max() > 0:
+        return ""
+    most = highest(frame.assign(change=change), "change")
+    before, after = wording.percent(most["baseline_diverged"]), wording.percent(most["diverged"])
+    return f"diverged: {before} → {after} with {wording.treatment(str(most['factor']), most['level'])}"
 
 
 def _with_ratio(grid: GridRecords) -> tuple[pd.DataFrame, list[str]]:

@@ -11,7 +11,7 @@ from sim.analysis import convergence
 from sim.study import Target
 from sim.views import drawing, layout, style, wording
 from sim.views.arrangement import Arrangement, arrange, arrange_heatmap, factors_of
-from sim.views.effects import effects
+from sim.views.effects import effects, pairs_told
 from sim.views.heatmaps import Scale, heatmap
 from sim.views.records import GridRecords
 from sim.views.registry import Drawing, figure
@@ -146,9 +146,13 @@ def paired_effects(grid: GridRecords) -> Drawing:
 
 
 def _dots(axis: Axes, rows: pd.DataFrame, quantity: str) -> None:
-    """A dot and its interval for each treatment; a ratio has no better side, so it stays grey."""
+    """A dot and its interval for each treatment; grey for a ratio, which has no better side.
+
+    Grey too where pairs were left out: what is left of them is not a fair sample.
+    """
     good, bad, neither = style.verdict_colours()
-    up, down = rows["mean_difference_low"] > 0, rows["mean_difference_high"] < 0
+    whole = rows["finite_pairs"] == rows["pairs"]
+    up, down = whole & (rows["mean_difference_low"] > 0), whole & (rows["mean_difference_high"] < 0)
     if quantity.endswith("ratio"):
         good = bad = neither
     above, below = (good, bad) if quantity.endswith("accuracy") else (bad, good)
@@ -171,12 +175,26 @@ def _effects_caption(frame: pd.DataFrame) -> str:
     said += f"largest {_difference(best)}"
     said += f"; smallest {_difference(worst)}." if best["name"] != worst["name"] else "."
     return (
-        f"{said} Bars: 95 % interval over replicates; blue: better, orange: worse, beyond doubt. A "
-        "diverged network has no end to compare and counts in the table's share of better pairs only."
+        f"{said} Bars: 95 % interval over replicates; blue: better, orange: worse, with the 95 % interval "
+        "clear of 0 and no pair left out. A diverged network has no end to compare and counts in the table's "
+        f"share of better pairs only. {_divergence(frame)}"
+    ).strip()
+
+
+def _divergence(frame: pd.DataFrame) -> str:
+    """Share that diverges without and with each treatment, where any does."""
+    each = frame.drop_duplicates("name")
+    each = each[(each["baseline_diverged"] > 0) | (each["diverged"] > 0)]
+    if each.empty:
+        return ""
+    told = (
+        f"{name} {wording.percent(before)} → {wording.percent(after)}"
+        for name, before, after in zip(each["name"], each["baseline_diverged"], each["diverged"], strict=True)
     )
+    return f"Diverged without → with it: {', '.join(told)}."
 
 
 def _difference(row: Row) -> str:
     """A treatment's mean difference with its interval and the number of pairs."""
     mean, low, high = (wording.number(row[f"mean_difference{end}"]) for end in ("", "_low", "_high"))
-    return f"{row['name']} {mean} [{low}, {high}] over {wording.count(int(row['pairs']), 'pair')}"
+    return f"{row['name']} {mean} [{low}, {high}] over {pairs_told(row)}"
