@@ -6,15 +6,18 @@ evidence, beside what **theory** predicts; **views** tell it.
 
 The floors, each importing only from those below::
 
+    session   the Python face: load_study, run_study
     run       the command: study -> plan -> execute -> store -> report
-    session   the Python face of the same
+    listing, forecast, progress   what the command prints: the catalog, a dry run, a bar
+    kinds     studies of networks and studies of surfaces: who plans and trains which
+    bench     how fast, against the machine and against others
     views     tables, figures, report      DataFrames in, files out
     analysis  evidence                     DataFrames in, DataFrames out
     execute   batches -> records           on threads
     store     records on disk              written whole or not at all, resumed, merged
-    plan      study -> runs -> batches     pure
+    plan, descents   study -> runs -> batches   pure
     study     TOML -> frozen study         every error names file, key, value, choices
-    explicit  training from explicit arrays
+    explicit, given  training from explicit arrays
     theory    what mathematics predicts
     kernels   what is compiled             arrays in, arrays out
     catalog   what can vary                one decorated function a variant, plain Python
