@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from views_records import everything, grid, special
@@ -93,6 +95,15 @@ def test_held_factors_are_said() -> None:
     assert arranged.held == {"samples": 500}
     assert set(arranged.grid.runs["samples"]) == {500}
     assert "Held fixed: 500 training rows." in arranged.remarks()
+
+
+def test_a_factor_is_held_where_success_varies_most() -> None:
+    part = special({"depth": [2, 5], "optimizer": ["sgd", "adam"], "activation": ["sigmoid", "tanh"]})
+    reached = (part.runs["activation"] == "tanh") & (part.runs["depth"] == 2)
+    part = part.of(part.runs.assign(steps_to_learned=np.where(reached, 100.0, np.nan)))
+    assert arrange(part, hue=("optimizer",), column=("depth",)).held == {"activation": "tanh"}
+    without = replace(part, targets=())
+    assert arrange(without, hue=("optimizer",), column=("depth",)).held == {"activation": "sigmoid"}
 
 
 def test_rates_are_chosen_on_other_networks_than_shown() -> None:

@@ -243,3 +243,22 @@ def test_a_cure_of_explosion_is_shown_as_one() -> None:
     whole = draw("paired_effects", part.of(part.runs[~lost])).figure.axes[0].collections[-1]
     assert list(grey[:3]) == pytest.approx(list(to_rgb(style.verdict_colours()[2])))
     assert list(whole.get_facecolor()[0][:3]) == pytest.approx(list(to_rgb(style.verdict_colours()[1])))
+
+
+def test_the_answer_keeps_activations_apart_that_train_to_different_depths() -> None:
+    part = special({"activation": ["tanh", "relu"], "optimizer": ["sgd", "adam"], "depth": [2, 5, 10]})
+    deepest = {("tanh", "sgd"): 10, ("tanh", "adam"): 10, ("relu", "sgd"): 0, ("relu", "adam"): 5}
+    pairs = zip(part.runs["activation"], part.runs["optimizer"], part.runs["depth"], strict=True)
+    reached = [100.0 if depth <= deepest[name, how] else np.nan for name, how, depth in pairs]
+    told = answer(part.of(part.runs.assign(steps_to_learned=reached)))
+    assert (
+        "reach the target down to depth 10 with sgd and adam (tanh); down to depth 5 with adam (relu)."
+        in told
+    )
+
+
+def test_the_answer_names_what_gives_no_gradient_at_all() -> None:
+    part = grid("initialization")
+    assert "; zeros: exactly zero." in answer(part)
+    without = part.of(part.runs[part.runs["initializer"] != "zeros"])
+    assert "exactly zero" not in answer(without)

@@ -11,12 +11,14 @@ from sim.views.effects import divergence_told, effects, pairs_told
 from sim.views.figures_gradients import STRUCTURE
 from sim.views.figures_success import goal, has_target
 from sim.views.records import GridRecords
-from sim.views.rows import highest, lowest
+from sim.views.rows import highest, lowest, rows_by
 from sim.views.tuning import tuned
 
 SHAPING = {"activation", "initializer", "width", "bias"}
 """Factors that make a grid one about gradients, unless training is what it varies."""
 MAIN = ("activation", "initializer", "normalizer", "residual", "optimizer", "depth", "samples", "steps")
+BESIDE = ("activation", "initializer", "normalizer", "residual")
+"""Factors that decide how deep an optimizer trains."""
 
 
 def answer(grid: GridRecords) -> str:
@@ -70,8 +72,28 @@ def _gradients(grid: GridRecords) -> str:
     return (
         f"Before training a layer multiplies the gradient's norm by {wording.number(low['factor'])} at "
         f"worst ({wording.cell(low, factors)}) and by {wording.number(high['factor'])} at most "
-        f"({wording.cell(high, factors)})."
+        f"({wording.cell(high, factors)}){_zeros(frame, factors)}."
     )
+
+
+def _zeros(frame: pd.DataFrame, factors: list[str]) -> str:
+    """Where every network has a gradient of exactly zero: "; zeros: exactly zero"."""
+    if not (frame["zero_share"] > 0).any():
+        return ""
+    least = {f: frame.groupby(f, sort=False)["zero_share"].min() for f in factors}
+    named = next(((f, share[share == 1].index) for f, share in least.items() if (share == 1).any()), None)
+    rest = frame[~frame[named[0]].isin(named[1])] if named else frame
+    told = (
+        [f"{wording.enumeration(wording.named(named[0], v) for v in named[1])}: exactly zero"]
+        if named
+        else []
+    )
+    some = int((rest["zero_share"] > 0).sum())
+    if some:
+        told.append(
+            f"some networks of {wording.count(some, 'other cell' if named else 'cell')}: exactly zero"
+        )
+    return f"; {'; '.join(told)}"
 
 
 def _learners(grid: GridRecords) -> str:
@@ -109,20 +131,36 @@ def _more_steps(grid: GridRecords) -> str:
 
 
 def _optimizers(grid: GridRecords) -> str:
-    """How deep each optimizer trains, the one that comes deepest first."""
+    """How deep each optimizer trains, for each level of the other factor that decides most."""
     if not has_target(grid) or not {"optimizer", "depth"} <= set(grid.varying):
         return ""
-    frame = convergence.success(tuned(grid).runs, ["optimizer", "depth"], str(grid.target))
+    chosen, target = tuned(grid).runs, str(grid.target)
+    wide = {f: np.ptp(convergence.success(chosen, [f], target)["share"]) for f in BESIDE if f in grid.varying}
+    other = [max(wide, key=lambda name: wide[name])] if wide else []
+    frame = convergence.success(chosen, [*other, "optimizer", "depth"], target)
+    if not (frame["share"] >= 0.5).any():
+        return "With no optimizer half of the networks of any depth reach the target."
+    told = "; ".join(
+        " ".join(
+            filter(None, [_depths(rows), f"({wording.cell(rows.iloc[0].to_dict(), other)})" * len(other)])
+        )
+        for rows in rows_by(frame, other).values()
+    )
+    return f"Half of the networks or more reach the target {told}."
+
+
+def _depths(frame: pd.DataFrame) -> str:
+    """The largest depth that half of the networks master with each optimizer, the deepest first."""
     half = frame[frame["share"] >= 0.5].groupby("optimizer", sort=False)["depth"].max()
     depths = {name: half.get(name) for name in dict.fromkeys(frame["optimizer"])}
     reached = sorted({depth for depth in depths.values() if depth is not None}, reverse=True)
     if not reached:
-        return "With no optimizer half of the networks of any depth reach the target."
+        return "at no depth with any optimizer"
     told = (
         f"depth {depth} with {wording.enumeration(n for n, d in depths.items() if d == depth)}"
         for depth in reached
     )
-    return f"Half of the networks or more reach the target down to {', '.join(told)}."
+    return f"down to {', '.join(told)}"
 
 
 def _gap(grid: GridRecords) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sim.views import wording
-from sim.views.records import PLAIN, TOGETHER, GridRecords
+from sim.views.records import PLAIN, TOGETHER, TREATMENTS, GridRecords
 from sim.views.style import HUES, label
 
 PANELS = 15
@@ -146,14 +146,32 @@ def _settle(
 
 
 def hold(grid: GridRecords, factors: Sequence[str]) -> tuple[GridRecords, dict[str, Any]]:
-    """Keep one level of each factor: the baseline of a treatment, the largest size, else the first one."""
+    """Keep one level of each factor: the baseline of a treatment, the largest size, else the most telling."""
     held = {}
     for factor in factors:
         levels = grid.levels(factor)
-        chosen = levels[-1] if factor in LARGEST else PLAIN if PLAIN in levels else grid.baseline(factor)
+        if factor in LARGEST:
+            chosen = levels[-1]
+        elif PLAIN in levels or factor in TREATMENTS:
+            chosen = PLAIN if PLAIN in levels else grid.baseline(factor)
+        else:
+            chosen = _most_telling(grid, factor)
         grid = grid.of(grid.runs[grid.runs[factor] == chosen])
         held[factor] = chosen
     return grid, held
+
+
+def _most_telling(grid: GridRecords, factor: str) -> Any:
+    """The level between whose cells the share that reaches the target varies most; else the first one."""
+    levels, target = grid.levels(factor), f"steps_to_{grid.target}"
+    others = [other for other in factors_of(grid) if other != factor]
+    if grid.target is None or target not in grid.runs or not others:
+        return levels[0]
+    reached = grid.runs[target].notna()
+    keys = [grid.runs[name] for name in (factor, *others)]
+    shares = reached.groupby(keys, sort=False, dropna=False).mean()
+    spread = shares.groupby(level=0, sort=False).std(ddof=0)
+    return max(levels, key=lambda level: spread[level])
 
 
 def _cap(grid: GridRecords, factor: str | None, most: int) -> tuple[GridRecords, list[str]]:
