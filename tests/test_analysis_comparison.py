@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from records import DEFAULTS, make_records
 from scipy import stats
 
-from sim.analysis.comparison import holm, paired_effect, sign_test
+from sim.analysis.comparison import holm, paired_effect, sign_test, smallest_p
 from sim.analysis.gradients import log10_ratio
 
 
@@ -166,3 +166,7 @@ def test_holm_by_hand():
 def test_sign_test_agrees_with_scipy(positive, negative):
     expected = stats.binomtest(positive, positive + negative).pvalue if positive + negative else 1.0
     assert sign_test(positive, negative) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_smallest_p_is_that_of_equal_signs():
+    assert smallest_p([1, 2, 8]).tolist() == [1.0, 0.5, 2 / 256]

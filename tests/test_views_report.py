@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -262,3 +263,39 @@ def test_the_answer_names_what_gives_no_gradient_at_all() -> None:
     assert "; zeros: exactly zero." in answer(part)
     without = part.of(part.runs[part.runs["initializer"] != "zeros"])
     assert "exactly zero" not in answer(without)
+
+
+def test_steps_are_told_with_their_resolution() -> None:
+    part = special({"activation": ["tanh", "sigmoid"], "depth": [5]})
+    told = "known only to the checkpoint, 60 steps apart."
+    assert told in draw("kaplan_meier", part).caption
+    assert told in fill("steps_to_target", part).caption
+    uneven = replace(part, curves=part.curves.assign(step=part.curves["step"].replace(60, 7)))
+    assert "checkpoints are log-spaced." in fill("steps_to_target", uneven).caption
+    budgets = special({"steps": [300, 3000], "depth": [5]})
+    assert "60 to 600 steps apart." in fill("steps_to_target", budgets).caption
+
+
+@pytest.mark.parametrize(("replicates", "possible"), [(4, False), (6, True)])
+def test_too_few_replicates_for_holm_are_said(replicates: int, possible: bool) -> None:
+    part = special({"clipping": ["none", "norm(limit=1)"], "depth": [5]}, replicates=replicates)
+    told = fill("paired_effect", part).caption
+    never = f"With {replicates} replicates no comparison among 1 can pass Holm's correction"
+    assert told.startswith(never) != possible
+    assert ("stand after Holm's" in told) == possible
+
+
+def test_some_treatments_have_too_many_rows_for_holm() -> None:
+    part = special({"normalizer": ["none", "batch", "layer"], "residual": [False, True]}, replicates=6)
+    told = fill("paired_effect", part).caption
+    assert "stand after Holm's" in told
+    assert told.endswith("; with 6 replicates no comparison among 2 can pass Holm's correction.")
+
+
+def test_a_gradient_that_vanishes_in_training_is_said_to() -> None:
+    part = special({"activation": ["tanh"], "depth": [5]})
+    late = part.layers["step"] >= 180
+    lost = part.layers.assign(log10_grad_pre=part.layers["log10_grad_pre"].where(~late, -np.inf))
+    told = draw("gradient_over_training", replace(part, layers=lost)).caption
+    assert "after 120 steps and is exactly zero in all networks from step 180 on." in told
+    assert "exactly zero" not in draw("gradient_over_training", part).caption

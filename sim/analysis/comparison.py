@@ -67,8 +67,9 @@ def paired_effect(
     level, diverged. Levels without a pair have no row.
 
     Columns: *by, factor, level, baseline, quantity, pairs, replicates, baseline_diverged, diverged,
-    finite_pairs, level_mean, baseline_mean, mean_difference, mean_difference_low, mean_difference_high, median_difference, better,
-    worse, ties, share_better, share_better_low, share_better_high, p_value, p_holm.
+    finite_pairs, level_mean, baseline_mean, mean_difference, mean_difference_low, mean_difference_high,
+    median_difference, better, worse, ties, share_better, share_better_low, share_better_high, p_value,
+    p_holm.
     """
     by = [column for column in by if column != factor]
     if match is None:

@@ -9,7 +9,7 @@ import pandas as pd
 from sim.analysis import comparison, gradients
 from sim.views import wording
 from sim.views.records import GridRecords
-from sim.views.rows import Row, highest
+from sim.views.rows import Row
 
 QUANTITIES = ("final_test_accuracy", "final_train_accuracy", "final_test_loss", "final_train_loss")
 CIRCUMSTANCES = ("activation", "depth", "initializer", "dataset", "samples", "optimizer", "width", "steps")
@@ -44,13 +44,23 @@ def pairs_told(row: Row) -> str:
 
 
 def divergence_told(frame: pd.DataFrame) -> str:
-    """The treatment that changes divergence most: diverged: 45 % → 2 % with batch norm; empty for none."""
-    change = (frame["diverged"] - frame["baseline_diverged"]).abs()
+    """The treatments that halve divergence at least: diverged: 45 % → 2 % with batch norm; else the strongest.
+
+    Empty where no treatment changes who diverges.
+    """
+    each = frame.drop_duplicates(["factor", "level"])
+    change = (each["diverged"] - each["baseline_diverged"]).abs()
     if not change.max() > 0:
         return ""
-    most = highest(frame.assign(change=change), "change")
-    before, after = wording.percent(most["baseline_diverged"]), wording.percent(most["diverged"])
-    return f"diverged: {before} → {after} with {wording.treatment(str(most['factor']), most['level'])}"
+    cures = each[(change > 0) & (each["diverged"] <= each["baseline_diverged"] / 2)]
+    shown = each[change == change.max()].head(1) if cures.empty else cures
+    told = (
+        f"{wording.percent(before)} → {wording.percent(after)} with {wording.treatment(str(factor), level)}"
+        for factor, level, before, after in zip(
+            *(shown[name] for name in ("factor", "level", "baseline_diverged", "diverged")), strict=True
+        )
+    )
+    return f"diverged: {wording.enumeration(told)}"
 
 
 def _with_ratio(grid: GridRecords) -> tuple[pd.DataFrame, list[str]]:

@@ -36,6 +36,20 @@ def goal(target: Target) -> str:
     return f"{target.name} ({style.label(target.metric)} {sign} {wording.setting(target.value)})"
 
 
+def resolution(grid: GridRecords) -> str:
+    """How exactly the steps to a target are known, as a sentence; empty where nothing was recorded."""
+    budget = grid.curves["run"].map(grid.runs.set_index("run")["steps"])
+    taken = pd.DataFrame({"budget": budget, "step": grid.curves["step"]}).dropna().drop_duplicates()
+    gaps = taken.sort_values(["budget", "step"]).groupby("budget")["step"].diff()
+    if not gaps.notna().any():
+        return ""
+    spans = gaps.groupby(taken["budget"]).agg(["min", "max"])
+    if (spans["max"] > spans["min"] + 1).any():  # rounding to whole steps moves a checkpoint by less
+        return "Times are known only to the checkpoint; checkpoints are log-spaced."
+    ends = dict.fromkeys(wording.setting(gap) for gap in (gaps.min(), gaps.max()))
+    return f"Times are known only to the checkpoint, {' to '.join(ends)} steps apart."
+
+
 @figure(
     title="Share that learns",
     applies=lambda grid: has_target(grid) and len(factors_of(tuned(grid).conditioned)) >= 2,
@@ -103,7 +117,7 @@ def kaplan_meier(grid: GridRecords) -> Drawing:
     layout.legend(shown.figure, drawing.handles(arranged), entries, title)
     bands = "; bands: 95 % interval." if banded else "; intervals of the median are in the table."
     caption = f"{_speed_caption(arranged, grid)} Networks that fail or diverge count as never arriving{bands}"
-    return Drawing(shown.figure, f"{caption} {arranged.remarks()}".strip())
+    return Drawing(shown.figure, wording.joined(caption, resolution(arranged.grid), arranged.remarks()))
 
 
 def _steps(rows: pd.DataFrame, colour: tuple[float, float, float]) -> drawing.Shade:

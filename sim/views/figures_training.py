@@ -10,7 +10,7 @@ from sim.views import drawing, layout, style, wording
 from sim.views.arrangement import Arrangement, arrange
 from sim.views.records import GridRecords
 from sim.views.registry import Drawing, figure
-from sim.views.rows import highest, lowest, rows_by
+from sim.views.rows import Row, highest, lowest, rows_by
 from sim.views.tuning import tuned
 
 SOLID, DOTTED = "-", (0, (1.2, 1.2))
@@ -62,12 +62,22 @@ def _training_caption(frame: pd.DataFrame, arranged: Arrangement) -> str:
     same = rows_by(first, arranged.by)[tuple(weakest[factor] for factor in arranged.by)]
     end = highest(same, "step")
     who = wording.cell(weakest, arranged.by) or "all networks"
+    zero = _zero_from(frame, weakest, arranged.by, end["step"])
     return (
         f"The weakest first-layer gradient before training, {wording.power(weakest['mean_log10'])} "
         f"({who}), stands at {wording.power(end['mean_log10'])} after "
-        f"{wording.count(int(end['step']), 'step')}. Lines: mean of the finite logarithms over replicates; "
-        "bands: 95 % interval of the first layer; a diverged network leaves its line."
+        f"{wording.count(int(end['step']), 'step')}{zero}. Lines: mean of the finite logarithms over "
+        "replicates; bands: 95 % interval of the first layer; a diverged network leaves its line."
     )
+
+
+def _zero_from(frame: pd.DataFrame, weakest: Row, by: list[str], end: float) -> str:
+    """Where a first layer's gradient is zero in all networks after its last finite logarithm: from when."""
+    cell = rows_by(frame, [*by, "place"])[(*(weakest[factor] for factor in by), gradients.PLACES[0])]
+    after = cell[cell["step"] > end]
+    if after.empty or not (after["zero_share"] == 1).all():
+        return ""
+    return f" and is exactly zero in all networks from step {wording.setting(after['step'].min())} on"
 
 
 @figure(title="Saturation by layer, trained", needs=("saturated",), applies=lambda grid: grid.deepest >= 2)

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sim.analysis import convergence, gradients, overfitting
+from sim.analysis import comparison, convergence, gradients, overfitting
 from sim.analysis.intervals import wilson
 from sim.analysis.prediction import compare_with_theory
 from sim.views import wording
 from sim.views.effects import CIRCUMSTANCES, effects
 from sim.views.figures_gradients import STRUCTURE
-from sim.views.figures_success import goal, has_target
+from sim.views.figures_success import goal, has_target, resolution
 from sim.views.records import GridRecords
 from sim.views.registry import Sheet, table
 from sim.views.rows import highest, lowest
@@ -21,6 +21,9 @@ from sim.views.tuning import best_rates
 
 EXTREME = -3.0
 """A first layer a thousandth of the last one's gradient counts as vanished; its inverse as exploded."""
+
+SURE = 0.05
+"""A comparison stands where its p after Holm's correction is below this."""
 
 
 def write_csv(frame: pd.DataFrame) -> bytes:
@@ -94,19 +97,16 @@ def steps_to_target(grid: GridRecords) -> Sheet:
     first = frame[frame["target"] == grid.target]
     known = first[np.isfinite(first["median"])]
     if known.empty:
-        return Sheet(
-            frame,
-            f"In none of {wording.count(len(first), 'cell')} half of the networks reach "
-            f"{goal(grid.targets[0])}.",
-        )
+        cells = wording.count(len(first), "cell")
+        return Sheet(frame, f"In none of {cells} half of the networks reach {goal(grid.targets[0])}.")
     fast = lowest(known, "median")
     name = wording.cell(fast, grid.varying)
-    return Sheet(
-        frame,
+    told = (
         f"Half of the networks arrive in {len(known)} of {wording.count(len(first), 'cell')}, soonest "
         f"after {wording.number(fast['median'])} steps{f' ({name})' if name else ''}; the rest stay beyond "
-        "their budget.",
+        "their budget."
     )
+    return Sheet(frame, wording.joined(told, resolution(grid)))
 
 
 @table(title="Best learning rate", needs=("final_train_loss",), applies=lambda grid: "lr" in grid.varying)
@@ -128,13 +128,30 @@ def paired_effect(grid: GridRecords) -> Sheet:
     frame = effects(grid, tuple(factor for factor in CIRCUMSTANCES if factor in grid.varying))
     if frame.empty:
         return Sheet(frame, "No two networks differ in a treatment alone.")
-    clear = frame[frame["p_holm"] < 0.05]
+    least = comparison.smallest_p(frame["replicates"])
+    families = pd.Series(least, index=frame.index).groupby([frame["factor"], frame["quantity"]], sort=False)
+    beyond = families.transform("min") * families.transform("size") > SURE
+    hopeless = _hopeless(frame[beyond])
+    if beyond.all():
+        return Sheet(frame, f"{hopeless[0].upper()}{hopeless[1:]} (sign test over replicates, 5 %).")
+    clear = frame[frame["p_holm"] < SURE]
     return Sheet(
         frame,
-        f"{len(clear)} of {wording.count(len(frame), 'comparison')} stand after Holm's correction (sign "
-        f"test over replicates, 5 %): {int((clear['share_better'] > 0.5).sum())} for the better and "
-        f"{int((clear['share_better'] < 0.5).sum())} for the worse.",
+        f"{len(clear)} of {wording.count(len(frame) - int(beyond.sum()), 'comparison')} stand after Holm's "
+        "correction over the rows of one treatment and quantity (sign test over replicates, 5 %): "
+        f"{int((clear['share_better'] > 0.5).sum())} for the better and "
+        f"{int((clear['share_better'] < 0.5).sum())} for the worse{f'; {hopeless}' if hopeless else ''}.",
     )
+
+
+def _hopeless(frame: pd.DataFrame) -> str:
+    """Comparisons too many for their replicates: the smallest p there is, times their number, exceeds 5 %."""
+    if frame.empty:
+        return ""
+    sizes = sorted(set(frame.groupby(["factor", "quantity"]).size()))
+    replicates = wording.count(int(frame["replicates"].max()), "replicate")
+    among = wording.enumeration(f"{size:,}" for size in sizes)
+    return f"with {replicates} no comparison among {among} can pass Holm's correction"
 
 
 @table(title="Train and test gap", needs=("final_train_loss", "final_test_loss"))
