@@ -83,8 +83,7 @@ def paired_effect(
     keys = pairs.group.keys
     names = {"factor": factor, "level": keys[factor], "baseline": baseline, "quantity": quantity}
     counts = {"pairs": pairs.group.networks, "replicates": np.bincount(pairs.within, minlength=len(keys))}
-    counts |= _divergence(runs, pairs)
-    table = keys[by].assign(**names, **counts)
+    table = keys[by].assign(**names, **counts, **_divergence(runs, pairs))
     return table.assign(
         **_differences(runs, quantity, direction, pairs), **_chances(runs, quantity, direction, pairs)
     )

@@ -142,7 +142,7 @@ def _optimizers(grid: GridRecords) -> str:
         return "With no optimizer half of the networks of any depth reach the target."
     told = "; ".join(
         " ".join(
-            filter(None, [_depths(rows), f"({wording.cell(rows.iloc[0].to_dict(), other)})" * len(other)])
+            filter(None, [_depths(rows), f"({wording.cell(lowest(rows, 'depth'), other)})" * len(other)])
         )
         for rows in rows_by(frame, other).values()
     )

@@ -44,7 +44,7 @@ def pairs_told(row: Row) -> str:
 
 
 def divergence_told(frame: pd.DataFrame) -> str:
-    """The treatments that halve divergence at least: diverged: 45 % → 2 % with batch norm; else the strongest.
+    """Treatments that at least halve divergence, else the strongest: diverged: 45 % → 2 % with batch norm.
 
     Empty where no treatment changes who diverges.
     """
