@@ -6,7 +6,6 @@ measured just before and just after changes much less.
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -114,15 +113,13 @@ def figures(
     done = networks * point.steps
     rates = Spread.of([done / reading.seconds for reading in readings])
     shares = Spread.of([reading.share(done * point.flops) for reading in readings])
-    found = {
+    busy = Spread.of([reading.busy_share(done * point.flops) for reading in readings])
+    return {
         "seconds": [reading.seconds for reading in readings],
         "peak_gflops": asdict(Spread.of([reading.peak / 1e9 for reading in readings])),
         "network_steps_per_second": asdict(rates),
         "gflops": asdict(rates.scaled(point.flops / 1e9)),
         "share_of_peak": asdict(shares),
         "needed_share_of_peak": asdict(shares.scaled(point.needed_flops / point.flops)),
+        "busy_share_of_peak": asdict(busy),
     }
-    if all(math.isfinite(reading.took.busy) for reading in readings):
-        busy = Spread.of([reading.busy_share(done * point.flops) for reading in readings])
-        found["busy_share_of_peak"] = asdict(busy)
-    return found

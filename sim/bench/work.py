@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -40,8 +39,8 @@ class Took:
 
     seconds: float
     """By the clock on the wall."""
-    busy: float = math.nan
-    """Of the cores, all threads of this process together; unknown of other processes."""
+    busy: float
+    """Of the cores, all threads together."""
 
 
 class Team:

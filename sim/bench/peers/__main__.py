@@ -32,9 +32,9 @@ def main(name: str, point: str, begin: str, end: str, threads: str) -> None:
     answer(preparing=time.perf_counter() - began)
     trained = None
     for _ in sys.stdin:
-        began = time.perf_counter()
+        before = time.process_time()
         trained = train()
-        answer(seconds=time.perf_counter() - began)
+        answer(busy=time.process_time() - before)
     if trained is not None:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         answer(accuracy=accuracy(*trained).tolist(), peak_kilobytes=memory)

@@ -97,8 +97,8 @@ class Peer:
             assert process.stdin is not None
             process.stdin.write("train\n")
             process.stdin.flush()
-        self._answers()
-        return Took(time.perf_counter() - began)
+        busy = sum(answer["busy"] for answer in self._answers())
+        return Took(time.perf_counter() - began, busy)
 
     def finish(self) -> None:
         """Ask for the accuracy of the networks last trained, and for the memory taken."""

@@ -26,7 +26,7 @@ def jax_tuned(task: Task) -> Training:
     jax = library("jax")
     jax.config.update("jax_enable_x64", task.point.precision == "float64")
     weights, biases, orders = task.weights(), task.biases(), task.orders()
-    chunks, devices = task.chunks(), jax.devices()[: task.threads]
+    chunks, devices = task.chunks(caches=2.0), jax.devices()[: task.threads]
     tables = [jax.device_put((task.features, task.labels), device) for device in devices]
     inputs = [
         jax.device_put(

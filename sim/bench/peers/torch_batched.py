@@ -16,7 +16,10 @@ from sim.bench.peers.registry import BETA_1, BETA_2, EPSILON, Parameters, Task, 
     environment=ONE_THREAD,
 )  # fmt: skip
 def torch_batched(task: Task) -> Training:
-    """``bmm`` on (networks, batch, units), parameters changed in place, a process a core."""
+    """``bmm`` on (networks, batch, units), parameters changed in place, a process a core.
+
+    Measured: 2 σ(2x) − 1 takes half the time of ``tanh``, ``index_select`` a third of an index.
+    """
     torch = library("torch")
     torch.set_num_threads(1)
     features, one_hot = torch.as_tensor(task.features), torch.as_tensor(task.one_hot)
@@ -24,14 +27,17 @@ def torch_batched(task: Task) -> Training:
     first = [torch.as_tensor(value) for value in (*task.weights(), *task.biases())]
     numbers = torch.arange(1, task.point.steps + 1, dtype=features.dtype)
     step = torch.compile(_step(torch, task), dynamic=False)
-    chunks = task.chunks(caches=4.0)
+    chunks = task.chunks(caches=8.0)
 
     def go(part: slice, steps: int) -> list[Any]:
         values = [value[part].clone() for value in first]
         means, squares = ([torch.zeros_like(value) for value in values] for _ in range(2))
         mine = orders[part]
         for number in range(steps):
-            step(values, means, squares, features, one_hot, mine[:, number], numbers[number])
+            rows = mine[:, number].flatten()
+            x = torch.index_select(features, 0, rows).view(len(mine), -1, features.shape[1])
+            targets = torch.index_select(one_hot, 0, rows).view(len(mine), -1, one_hot.shape[1])
+            step(values, means, squares, x, targets, numbers[number])
         return values
 
     def train() -> Parameters:
@@ -53,7 +59,8 @@ def _step(torch: Any, task: Task) -> Callable[..., None]:
         weights, biases = values[:layers], values[layers:]
         seen = [x]
         for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
-            seen.append(torch.tanh(torch.baddbmm(bias[:, None], seen[-1], weight.mT)))
+            scores = torch.baddbmm(bias[:, None], seen[-1], weight.mT)
+            seen.append(2 * torch.sigmoid(2 * scores) - 1)
         scores = torch.baddbmm(biases[-1][:, None], seen[-1], weights[-1].mT)
         delta = (torch.softmax(scores, 2) - targets) / batch
         slopes: list[Any] = [None] * len(values)
@@ -64,8 +71,8 @@ def _step(torch: Any, task: Task) -> Callable[..., None]:
                 delta = torch.bmm(delta, weights[layer]) * (1 - seen[layer] * seen[layer])
         return slopes
 
-    def step(values: Any, means: Any, squares: Any, table: Any, one_hot: Any, rows: Any, number: Any) -> None:
-        slopes = gradients(values, table[rows], one_hot[rows])
+    def step(values: Any, means: Any, squares: Any, x: Any, targets: Any, number: Any) -> None:
+        slopes = gradients(values, x, targets)
         length, spread = lr / (1 - BETA_1**number), torch.rsqrt(1 - BETA_2**number)
         for value, mean, square, slope in zip(values, means, squares, slopes, strict=True):
             if not adam:
