@@ -86,6 +86,7 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
     inputs = given.reals("inputs", inputs, 2, "(rows, features)")
     layers = given.layers_of(weights, biases, inputs.shape[1])
     order = given.order_of(order, len(inputs))
+    given.check_finite("inputs", inputs[np.unique(order)])  # rows that no step asks for may hold anything
     part_of = {
         "activation": given.part_of(activations, activation),
         "normalizer": given.part_of(normalizers, normalizer),

@@ -33,16 +33,20 @@ def part_of(family: Family, named: Named) -> tuple[Part, dict[str, Any]]:
 
 
 def reals(name: str, value: Any, dimensions: int, shape: str) -> np.ndarray:
-    """Finite float64 numbers of so many dimensions."""
+    """Float64 numbers of so many dimensions."""
     try:
         array = np.asarray(value, np.float64)
     except (TypeError, ValueError):
         raise StudyError(f"{name}: not an array of numbers; expected {shape}") from None
     if array.ndim != dimensions:
         raise StudyError(f"{name}: shape {array.shape}; expected {shape}")
+    return array
+
+
+def check_finite(name: str, array: np.ndarray) -> None:
+    """Raise StudyError where a number is not finite."""
     if not np.isfinite(array).all():
         raise StudyError(f"{name}: holds numbers that are not finite")
-    return array
 
 
 def layers_of(weights: Sequence[Any], biases: Sequence[Any], features: int) -> Layers:
@@ -57,6 +61,8 @@ def layers_of(weights: Sequence[Any], biases: Sequence[Any], features: int) -> L
         if matrix.shape != (len(offset), below):
             found = f"shape {matrix.shape} with biases {offset.shape}"
             raise StudyError(f"weights[{number}]: {found}; expected (fan_out, {below}) and (fan_out,)")
+        check_finite(f"weights[{number}]", matrix)
+        check_finite(f"biases[{number}]", offset)
         layers.append((matrix, offset))
         below = len(offset)
     return layers
@@ -90,6 +96,7 @@ def target_rows(targets: Any, outputs: int, rows: int, loss: Part) -> np.ndarray
     values = reals("targets", array[:, None] if array.ndim == 1 else array, 2, f"({rows}, {outputs})")
     if values.shape[1] != outputs:
         raise StudyError(f"targets: {values.shape[1]} columns; the network has {outputs} outputs")
+    check_finite("targets", values)
     if "regression" not in loss.tasks and (values.min() < 0.0 or values.max() > 1.0):
         raise StudyError(f"targets: {loss.name} compares with probabilities, from 0 to 1")
     return values
