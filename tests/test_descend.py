@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from sim.catalog.optimizers import optimizer
+from sim.catalog.optimizers.family import VECTOR
 from sim.catalog.surfaces import domain_of, is_separable, minima_of, surface
 from sim.kernels import walks
 from sim.kernels.descend import DIVERGED, SETTLED, UNDER_WAY
@@ -33,10 +34,14 @@ def twin(asked, starts, steps):
     rule = part.rule(settings)
     theta, path = starts.T.copy(), [starts]
     slots = [np.zeros_like(theta) for _ in rule.slots]
+    squares = [[np.zeros((n, n)) for _ in range(rule.pairs) for n in (len(theta), 1)] for _ in starts]
     for step in range(steps):
         gradient = gradient_of(asked, theta)
         constants = part.function(float(step + 1), *map(float, numbers))
-        for place in np.ndindex(theta.shape):
+        for start in range(len(starts) if rule.layerwise else 0):
+            own = [array[:, start] for array in (theta, gradient, *slots)]
+            rule.update(VECTOR, (len(theta), 1), *own, *squares[start], *constants)
+        for place in np.ndindex((0,) if rule.layerwise else theta.shape):
             values = rule.update(theta[place], gradient[place], *(slot[place] for slot in slots), *constants)
             theta[place] = values[0]
             for slot, value in zip(slots, values[1:], strict=True):

@@ -13,6 +13,7 @@ import pytest
 from trials import FLAT, TRIALS, Trial, network_arrays
 from updates import flat_path
 
+FLAT_TRIALS = {name: trial for name, trial in TRIALS.items() if trial.flat}
 FOLDER = Path(__file__).parent / "golden" / "optimizers"
 
 
@@ -39,11 +40,12 @@ def test_every_trial_is_recorded_and_says_by_whom() -> None:
 def test_every_optimizer_is_tried() -> None:
     from sim.catalog.optimizers import optimizer
 
-    assert {trial.ours["name"] for trial in TRIALS.values()} == set(optimizer)
+    twins = {"shampoo", "soap"}  # neither library has them: see test_optimizers_layerwise.py
+    assert {trial.ours["name"] for trial in TRIALS.values()} == set(optimizer) - twins
 
 
 @pytest.mark.parametrize("problem", FLAT)
-@pytest.mark.parametrize("trial", TRIALS.values(), ids=TRIALS)
+@pytest.mark.parametrize("trial", FLAT_TRIALS.values(), ids=FLAT_TRIALS)
 def test_walks_as_the_oracle(trial: Trial, problem: str) -> None:
     """200 steps, each within 1e-10 of θ; in single precision the first 50 within 1e-4."""
     expected = recorded(trial.library)[f"{trial.name}/{problem}"]
@@ -55,7 +57,7 @@ def test_walks_as_the_oracle(trial: Trial, problem: str) -> None:
 def train_network(trial: Trial, precision: str = "float64", steps: int = 200) -> Any:
     from sim import train_arrays
 
-    *arrays, order = network_arrays()
+    *arrays, order = network_arrays(trial.widths)
     return train_arrays(
         *arrays, order[:steps], optimizer=trial.choice("network"), weight_decay=trial.weight_decay,
         decay="decoupled" if trial.decoupled else "l2", clipping=trial.clipping, precision=precision,

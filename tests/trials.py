@@ -6,6 +6,7 @@ A trial pairs one setting of ours with the oracle's name for it, ``torch:Adam`` 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,12 @@ class Trial:
     decoupled: bool = False
     clipping: Any = "none"
     lr: dict[str, float] = field(default_factory=dict)
+    widths: tuple[int, ...] = (5, 7, 3)
+
+    @property
+    def flat(self) -> bool:
+        """Whether it is tried on the quadratic and Rosenbrock's function too, and not on a network alone."""
+        return self.widths == (5, 7, 3)
 
     @property
     def library(self) -> str:
@@ -272,7 +279,49 @@ def _trials() -> list[Trial]:
     return found
 
 
-TRIALS = {trial.name: trial for trial in _trials()}
+DEEP = (5, 6, 9, 3)
+"""With a matrix between hidden layers, for rules that look at layers."""
+LAYERED = [
+    Trial("lamb", {"name": "lamb"}, "optax:lamb", lr={"network": 0.02}, widths=DEEP),
+    Trial(
+        "lamb_betas",
+        {"name": "lamb", **ADAM, "weight_decay": 0.1},
+        "optax:lamb",
+        {**ADAM_OPTAX, "weight_decay": 0.1},
+        lr={"network": 0.01},
+        widths=DEEP,
+    ),
+    Trial("lars", {"name": "lars"}, "optax:lars", lr={"network": 1.0}, widths=DEEP),
+    Trial(
+        "lars_decayed",
+        {"name": "lars", "beta": 0.7, "trust": 0.01, "weight_decay": 0.1},
+        "optax:lars",
+        {"momentum": 0.7, "trust_coefficient": 0.01, "weight_decay": 0.1},
+        lr={"network": 0.5},
+        widths=DEEP,
+    ),
+    Trial(
+        "muon",
+        {"name": "muon", "bias_correction": True, "epsilon": 1e-30},
+        "optax:contrib.muon",
+        {"weight_decay": 0.1, "eps": 1e-30},
+        lr={"network": 0.01},
+        widths=DEEP,
+    ),
+    Trial(
+        "muon_plain",
+        {
+            "name": "muon", "bias_correction": True, "nesterov": False, "epsilon": 1e-30,
+            "momentum": 0.8, "weight_decay": 0.0, "adam_share": 0.5, "beta1": 0.8,
+        },
+        "optax:contrib.muon",
+        {"nesterov": False, "eps": 1e-30, "beta": 0.8, "adam_learning_rate": 0.01, "adam_b1": 0.8},
+        lr={"network": 0.02},
+        widths=DEEP,
+    ),
+]  # fmt: skip
+
+TRIALS = {trial.name: trial for trial in [*_trials(), *LAYERED]}
 
 
 # --- problems --------------------------------------------------------------------------------
@@ -299,13 +348,15 @@ FLAT = {
 """Problem -> its gradient and where θ starts."""
 
 
-def network_arrays() -> tuple[Array, Array, list[Array], list[Array], Array]:
-    """Inputs, classes, weights and biases of a 5-7-3 network, and the rows of its 200 mini-batches of 8."""
+def network_arrays(
+    widths: tuple[int, ...] = (5, 7, 3),
+) -> tuple[Array, Array, list[Array], list[Array], Array]:
+    """Inputs, classes, weights and biases of a small network, and the rows of its 200 mini-batches of 8."""
     draw = np.random.default_rng(5)
     inputs = draw.normal(size=(40, 5))
     labels = (inputs @ draw.normal(size=(5, 3))).argmax(axis=1)
-    weights = [draw.normal(size=(7, 5)) * 0.6, draw.normal(size=(3, 7)) * 0.6]
-    biases = [draw.normal(size=7) * 0.2, draw.normal(size=3) * 0.2]
+    weights = [draw.normal(size=(above, below)) * 0.6 for below, above in pairwise(widths)]
+    biases = [draw.normal(size=units) * 0.2 for units in widths[1:]]
     return inputs, labels, weights, biases, draw.integers(0, 40, (STEPS, 8))
 
 

@@ -17,8 +17,9 @@ class Updater:
 
     def __init__(self, choice: Any, size: int, precision: str = "float64") -> None:
         from sim.catalog.optimizers import optimizer
-        from sim.kernels import jit, parts
+        from sim.kernels import jit, layerwise, parts
         from sim.kernels.arguments import CONSTANTS
+        from sim.kernels.layout import Layer
 
         name, given = naive.split(choice)
         self.part = optimizer[name]
@@ -27,14 +28,17 @@ class Updater:
         self.prepare, self.update = parts.optimizer_kernels(self.part, self.rule, real)
         self.hyperparameters = parts.encoded(self.part, self.settings)
         self.constants = np.zeros(CONSTANTS, precision)
-        self.state = np.zeros((len(self.rule.slots), size), precision)
+        self.table = layerwise.vector_table(size)
+        layers = [Layer(*map(int, row)) for row in self.table]
+        self.state = np.zeros((layerwise.state_rows(self.rule, layers, size), size), precision)
         self.step = 0
 
     def __call__(self, theta: Array, gradient: Array) -> None:
         """One step in place."""
         self.step += 1
         self.prepare(float(self.step), self.hyperparameters, self.constants)
-        self.update(theta, np.ascontiguousarray(gradient, theta.dtype), self.state, self.constants)
+        gradient = np.ascontiguousarray(gradient, theta.dtype)
+        self.update(self.table, theta, gradient, self.state, self.constants)
 
 
 def descend(

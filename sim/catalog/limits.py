@@ -20,7 +20,7 @@ from sim.catalog.registry import REQUIRED, Part
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from ``low`` to ``high``; ``above`` and ``below`` leave that end out; ``whole``: no fractions."""
+    """Numbers from ``low`` to ``high``; ``above`` and ``below`` leave the end out, ``whole`` fractions."""
 
     low: float = -math.inf
     high: float = math.inf

@@ -17,7 +17,7 @@ class Fleet(NamedTuple):
     theta: np.ndarray
     """(R, parameters): trained in place."""
     state: np.ndarray
-    """(R, slots, parameters): the optimizer's, in place."""
+    """(R, slots and what else its rule keeps, parameters): the optimizer's, in place."""
     running: np.ndarray
     """(R, places): running statistics of normalizers, in place."""
     table: np.ndarray

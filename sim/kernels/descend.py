@@ -102,6 +102,8 @@ class Scratch(NamedTuple):
     """(slots, dimensions · W): the optimizer's."""
     constants: np.ndarray
     """What the optimizer prepares for a step."""
+    table: np.ndarray
+    """θ as the one vector of a layer, for rules that ask."""
 
 
 class Kernels(NamedTuple):
@@ -219,7 +221,7 @@ def take_step(theta, step, rules, scratch, kernels):
     for i in range(theta.size):
         before[i] = theta[i]
     kernels.constants(step + 1.0, rules.hyperparameters, scratch.constants)
-    kernels.update(theta, scratch.gradient, scratch.state, scratch.constants)
+    kernels.update(scratch.table, theta, scratch.gradient, scratch.state, scratch.constants)
     for d in range(theta.size // count):
         now, then = theta[d * count : (d + 1) * count], before[d * count : (d + 1) * count]
         for i in range(count):
@@ -281,7 +283,7 @@ def descend_kernel() -> Any:
         jit.struct(Terrain, [vector, matrix, vector, vector]),
         jit.struct(Rules, [vector, jit.vector_of(types.int64), types.intp, REAL, REAL, REAL]),
         jit.struct(Ends, [*[matrix] * 4, *[places] * 4, types.Array(REAL, 3, "C")]),
-        jit.struct(Scratch, [VECTOR] * 5 + [matrix, VECTOR]),
+        jit.struct(Scratch, [VECTOR] * 5 + [matrix, VECTOR, places]),
     )
     parts = signatures(REAL)
     functions = [types.FunctionType(signature) for signature in (SLOPE, parts.constants, parts.update)]

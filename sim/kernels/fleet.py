@@ -20,6 +20,7 @@ from sim.catalog.registry import Part
 from sim.kernels import jit
 from sim.kernels.arguments import CONSTANTS, CURVE, Course, Data, Fleet, Notes, Numbers, Room
 from sim.kernels.dropout import key_of
+from sim.kernels.layerwise import state_rows
 from sim.kernels.layout import Layer, Layout, aligned_zeros, layout
 from sim.kernels.matmul import product_kernel, scaling_product_kernel, transpose_kernel
 from sim.kernels.measure import Column
@@ -132,9 +133,10 @@ def _rows(rows: Sequence[Any], dtype: Any) -> np.ndarray:
 def assemble(architecture: Architecture, members: Sequence[Member]) -> Fleet:
     """A fleet whose parameters are still zero, scales and running variances one."""
     count, plan, dtype = len(members), architecture.layout, architecture.dtype
+    rows = state_rows(architecture.rule, plan.layers, plan.parameters)
     fleet = Fleet(
         theta=np.zeros((count, plan.parameters), dtype),
-        state=np.zeros((count, len(architecture.slots), plan.parameters), dtype),
+        state=np.zeros((count, rows, plan.parameters), dtype),
         running=np.zeros((count, plan.running), dtype),
         table=np.array([m.table for m in members], np.int64),
         optimizer=_rows([encoded(architecture.optimizer, m.optimizer) for m in members], np.float64),

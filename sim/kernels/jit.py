@@ -128,6 +128,11 @@ def inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **FLAGS)(function)
 
 
+def called(function: Callable[..., Any]) -> Any:
+    """A function for use inside kernels that is compiled once and called: for large ones of many callers."""
+    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **FLAGS)(function)
+
+
 def specialised(template: Callable[..., Any], name: str, **known: Any) -> FunctionType:
     """A copy of ``template`` under its own name with some of its global names bound.
 

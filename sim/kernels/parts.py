@@ -18,7 +18,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 import sim.kernels.scalar
 import sim.kernels.sums  # noqa: F401  (registers the compiled sums)
 from sim.catalog.registry import Part
-from sim.kernels import jit
+from sim.kernels import jit, layerwise
 
 # Bound when a template is specialised: the part's function and the number of its parameters.
 function: Any = None
@@ -111,7 +111,7 @@ read: Any = None
 write: Any = None
 
 
-def _update(theta, gradient, state, constants):
+def _update(table, theta, gradient, state, constants):
     """One step of an elementwise rule over the whole vector of parameters."""
     settings = to_fixed_tuple(constants, COUNT)
     for i in range(theta.size):
@@ -135,7 +135,7 @@ def signatures(real: types.Type) -> Parts:
         normalize_backward=types.void(matrix, matrix, matrix, vector, vector, vector, types.intp),
         loss=types.float64(matrix, matrix, matrix, matrix, types.intp),
         constants=types.void(types.float64, wide, vector),
-        update=types.void(vector, vector, matrix, vector),
+        update=types.void(jit.matrix_of(types.int64), vector, vector, matrix, vector),
     )
 
 
@@ -201,10 +201,21 @@ def _constants_kernel(part: Part, real: types.Type) -> Any:
 
 @cache
 def _update_kernel(part: Part, rule: Any, real: types.Type) -> Any:
+    if rule.layerwise:
+        return _layerwise_kernel(part, rule, real)
     reader, writer = _slots(len(rule.slots))
     count = rule.update.__code__.co_argcount - 2 - len(rule.slots)
     name = rule.update.__name__.strip("_")
     return _compile("update", _update, part, name, rule.update, real, COUNT=count, read=reader, write=writer)
+
+
+def _layerwise_kernel(part: Part, rule: Any, real: types.Type) -> Any:
+    count = rule.update.__code__.co_argcount - 4 - len(rule.slots) - 2 * rule.pairs
+    known = layerwise.known_of(rule, jit.called(jit.retyped(rule.update, real)))
+    name = f"{part.kind}_{part.name}_{rule.update.__name__.strip('_')}_{real}"
+    return jit.kernel(
+        jit.specialised(layerwise.update_layers, name, COUNT=count, **known), signatures(real).update
+    )
 
 
 def optimizer_kernels(part: Part, rule: Any, real: types.Type) -> tuple[Any, Any]:

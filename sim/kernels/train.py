@@ -151,7 +151,7 @@ def train_one(space, network, samples, fleet, r, course, notes, room, parts, too
         hyperparameters[0] = fleet.optimizer[r, 0] * factors[step % factors.size]
         condition(network.theta, network.gradient, numbers, hyperparameters[0])
         parts.constants(step + 1.0, hyperparameters, constants)
-        parts.update(network.theta, network.gradient, network.state, constants)
+        parts.update(space.table, network.theta, network.gradient, network.state, constants)
 
 
 def _train(

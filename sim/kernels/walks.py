@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sim.catalog.optimizers import Rule
 from sim.catalog.registry import Part
 from sim.catalog.surfaces import domain_of, minima_of
 from sim.kernels.arguments import CONSTANTS
@@ -19,6 +20,8 @@ from sim.kernels.descend import (
     Terrain,
     descend_kernel,
 )
+from sim.kernels.layerwise import state_rows, vector_table
+from sim.kernels.layout import Layer
 from sim.kernels.parts import encoded, optimizer_kernels
 from sim.kernels.slopes import REAL, slope_kernel
 
@@ -91,7 +94,7 @@ def descend(
     loop, *kernels = compile_walk(walk)
     rule = walk.optimizer.rule(walk.optimizer_settings)
     count, dimensions = starts.shape
-    width = min(BLOCK, count)
+    width = 1 if rule.layerwise else min(BLOCK, count)
     blocks = -(-count // width)
     fill = np.minimum(np.arange(blocks * width), count - 1)  # a last block that is not full repeats its last
     theta = _blocked(starts[fill], blocks)
@@ -102,7 +105,7 @@ def descend(
         _terrain(walk, dimensions),
         _rules(walk, checkpoints),
         ends,
-        _scratch(dimensions, width, len(rule.slots)),
+        _scratch(dimensions, width, rule),
         *kernels,
     )
     path = ends.paths.reshape(-1, blocks, dimensions, width).transpose(1, 3, 0, 2)
@@ -155,8 +158,10 @@ def _terrain(walk: Walk, dimensions: int) -> Terrain:
     )
 
 
-def _scratch(dimensions: int, width: int, slots: int) -> Scratch:
+def _scratch(dimensions: int, width: int, rule: Rule) -> Scratch:
     size = dimensions * width
+    table = vector_table(size)
+    rows = state_rows(rule, [Layer(*map(int, table[0]))], size)
     sizes = {"gradient": size, "before": size, "moving": width, "moved": width, "square": width}
     vectors = {name: np.zeros(length) for name, length in sizes.items()}
-    return Scratch(**vectors, state=np.zeros((slots, size)), constants=np.zeros(CONSTANTS))
+    return Scratch(**vectors, state=np.zeros((rows, size)), constants=np.zeros(CONSTANTS), table=table)

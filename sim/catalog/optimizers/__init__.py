@@ -19,12 +19,13 @@ squares        steps divided by what squared gradients add up to
 moments        Adam and its close relatives
 spread         Adam with another second moment: Yogi, AdaBelief, Sophia
 signs          steps whose size does not depend on the gradient's
+layerwise      rules that look at a whole tensor: LARS, LAMB, Muon, Shampoo, SOAP
 =============  ==========================================================
 """
 
 from __future__ import annotations
 
-from sim.catalog.optimizers import descent, moments, signs, spread, squares
+from sim.catalog.optimizers import descent, layerwise, moments, signs, spread, squares
 from sim.catalog.optimizers.family import Rule, optimizer
 
-__all__ = ["Rule", "descent", "moments", "optimizer", "signs", "spread", "squares"]
+__all__ = ["Rule", "descent", "layerwise", "moments", "optimizer", "signs", "spread", "squares"]

@@ -15,10 +15,24 @@ optimizer = Family("optimizer", supplied=1)
 
 @dataclass(frozen=True)
 class Rule:
-    """An elementwise update and the names of its state slots."""
+    """An update and the names of its state slots, each as large as θ.
+
+    Elementwise: ``update(θ, g, *slots, *numbers)`` of one parameter returns θ and the slots.
+
+    ``layerwise``: ``update(kind, shape, θ, g, *slots, *pairs, *numbers)`` changes one tensor of a
+    layer in place: W, of shape (fan_out, fan_in), or b or a normalizer's scale or shift, (n, 1).
+    θ, g and the slots come flat, row by row.  ``pairs`` is how many pairs of square matrices,
+    (rows, rows) and (columns, columns), it keeps besides for each tensor; they start at zero too.
+    """
 
     update: Callable[..., Any]
     slots: tuple[str, ...] = ()
+    layerwise: bool = False
+    pairs: int = 0
+
+
+VECTOR, OUTER, HIDDEN = 0, 1, 2
+"""Kinds of tensors: biases, scales and shifts; W of the first and the last layer; W between hidden layers."""
 
 
 SHARE = Range(0.0, 1.0, below=True)

@@ -57,7 +57,7 @@ def torch_network(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
     """Losses and last parameters of the network, gradients by autograd."""
     import torch
 
-    inputs, labels, weights, biases, order = network_arrays()
+    inputs, labels, weights, biases, order = network_arrays(trial.widths)
     x, y = torch.tensor(inputs), torch.tensor(labels)
     theta = [torch.tensor(p, requires_grad=True) for pair in zip(weights, biases, strict=True) for p in pair]
     oracle = torch_optimizer(trial, "network", theta)
@@ -95,7 +95,24 @@ def optax_optimizer(trial: Trial, problem: str) -> Any:
             lambda g, _: jax.tree.map(lambda leaf: samples * leaf * leaf, g)
         )
         return optax.contrib.sophia(rate, **settings)
+    if name == "contrib.muon":
+        return _muon(rate, settings)
     return getattr(optax, name)(rate, **settings)
+
+
+def _muon(rate: float, settings: dict[str, Any]) -> Any:
+    """optax's muon for the hidden matrix and adam for the rest, which muon gives Nesterov's Adam."""
+    import jax
+    import optax
+
+    shape = optax.contrib.MuonDimensionNumbers(reduction_axis=1, output_axis=0)
+    adam = {"learning_rate": settings.pop("adam_learning_rate", rate), "b1": settings.pop("adam_b1", 0.9)}
+    muon = optax.contrib.muon(
+        rate, muon_weight_dimension_numbers=lambda tree: jax.tree.map(lambda _: shape, tree), **settings
+    )
+    labels = ["adam", "adam", "muon", "adam", "adam", "adam"]
+    rules = {"muon": muon, "adam": optax.adam(eps=settings["eps"], **adam)}
+    return optax.multi_transform(rules, labels)
 
 
 def optax_flat(trial: Trial, problem: str) -> np.ndarray:
@@ -126,12 +143,13 @@ def optax_network(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
     import jax.numpy as jnp
     import optax
 
-    inputs, labels, weights, biases, order = network_arrays()
+    inputs, labels, weights, biases, order = network_arrays(trial.widths)
     theta = [jnp.array(p) for pair in zip(weights, biases, strict=True) for p in pair]
 
     def loss_of(theta: Any, x: Any, y: Any) -> Any:
-        hidden = jnp.tanh(x @ theta[0].T + theta[1])
-        return optax.softmax_cross_entropy_with_integer_labels(hidden @ theta[2].T + theta[3], y).mean()
+        for i in range(0, len(theta) - 2, 2):
+            x = jnp.tanh(x @ theta[i].T + theta[i + 1])
+        return optax.softmax_cross_entropy_with_integer_labels(x @ theta[-2].T + theta[-1], y).mean()
 
     oracle = optax_optimizer(trial, "network")
     state, update, slope = oracle.init(theta), _jitted(oracle), jax.jit(jax.value_and_grad(loss_of))
@@ -159,7 +177,7 @@ def trajectories(trial: Trial) -> dict[str, np.ndarray]:
     """Everything one trial leaves, by ``trial/problem``."""
     flat, network = (torch_flat, torch_network) if trial.library == "torch" else (optax_flat, optax_network)
     losses, last = network(trial)
-    found = {f"{trial.name}/{problem}": flat(trial, problem) for problem in FLAT}
+    found = {f"{trial.name}/{problem}": flat(trial, problem) for problem in FLAT if trial.flat}
     return {**found, f"{trial.name}/losses": losses, f"{trial.name}/parameters": last}
 
 

@@ -1,0 +1,126 @@
+"""Update rules that see one tensor of one layer at a time.
+
+State beside the slots, the rule's pairs of square matrices, lies behind the slots in the
+same block of memory: tensor by tensor, for each pair first (rows, rows), then (columns, columns).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba.extending import overload
+from numba.np.unsafe.ndarray import to_fixed_tuple
+
+from sim.catalog import matrices
+from sim.catalog.optimizers.family import HIDDEN, OUTER, VECTOR, Rule
+from sim.kernels import jit
+from sim.kernels.layout import LAYER_FIELDS, Layer
+
+
+def _compiled_as_it_stands(function: Callable[..., Any]) -> None:
+    def choose(*arguments: Any) -> Any:
+        return function
+
+    choose.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    overload(function, jit_options={"error_model": "numpy"}, strict=False)(choose)
+
+
+for _function in matrices.FUNCTIONS:
+    _compiled_as_it_stands(_function)
+
+# Bound when the template is specialised.
+function: Any = None
+one_tensor: Any = None
+slot_views: Any = None
+pair_views: Any = None
+fewer: Any = None
+COUNT = SLOTS = PAIRS = LAST = 0
+
+
+def _no_views(memory, start, rows, columns):
+    return ()
+
+
+def _slot_views(state, start, rows, columns):
+    """The first LAST + 1 state slots of a tensor."""
+    return (*fewer(state, start, rows, columns), state[LAST, start : start + rows * columns])
+
+
+def _pair_views(room, place, rows, columns):
+    """The first LAST + 1 pairs of square matrices of a tensor."""
+    start = place + LAST * (rows * rows + columns * columns)
+    middle, end = start + rows * rows, start + rows * rows + columns * columns
+    left, right = room[start:middle].reshape((rows, rows)), room[middle:end].reshape((columns, columns))
+    return (*fewer(room, place, rows, columns), left, right)
+
+
+def _one_tensor(kind, theta, gradient, state, start, rows, columns, place, settings):
+    """Update a tensor of so many rows and columns; returns where the next one's pairs begin."""
+    end = start + rows * columns
+    room = state.reshape(state.size)[SLOTS * theta.size :]
+    if rows * columns > 0:
+        function(
+            kind,
+            (rows, columns),
+            theta[start:end],
+            gradient[start:end],
+            *slot_views(state, start, rows, columns),
+            *pair_views(room, place, rows, columns),
+            *settings,
+        )
+    return place + PAIRS * (rows * rows + columns * columns)
+
+
+def update_layers(table, theta, gradient, state, constants):
+    """One step of a layerwise rule: of each layer W, b and, with a normalizer, scale and shift."""
+    settings = to_fixed_tuple(constants, COUNT)
+    place, last = 0, table.shape[0] - 1
+    for number in range(table.shape[0]):
+        layer = Layer(*to_fixed_tuple(table[number], LAYER_FIELDS))
+        units = layer.fan_out
+        kind = HIDDEN if 0 < number < last else OUTER
+        place = one_tensor(kind, theta, gradient, state, layer.weight, units, layer.fan_in, place, settings)
+        place = one_tensor(VECTOR, theta, gradient, state, layer.bias, units, 1, place, settings)
+        if layer.shift > layer.scale:
+            place = one_tensor(VECTOR, theta, gradient, state, layer.scale, units, 1, place, settings)
+            place = one_tensor(VECTOR, theta, gradient, state, layer.shift, units, 1, place, settings)
+
+
+def known_of(rule: Rule, typed: Any) -> dict[str, Any]:
+    """What ``update_layers`` must know of a rule; ``typed`` is its compiled function."""
+    known = {
+        "function": typed,
+        "slot_views": _views(_slot_views, len(rule.slots)),
+        "pair_views": _views(_pair_views, rule.pairs),
+        "SLOTS": len(rule.slots),
+        "PAIRS": rule.pairs,
+    }
+    return {"one_tensor": jit.called(jit.specialised(_one_tensor, "one_tensor", **known))}
+
+
+@cache
+def _views(view: Any, count: int) -> Any:
+    """A function that returns ``count`` views as a tuple."""
+    if count == 0:
+        return jit.inlined(_no_views)
+    known = {"fewer": _views(view, count - 1), "LAST": count - 1}
+    return jit.inlined(jit.specialised(view, f"{view.__name__.strip('_')}_{count}", **known))
+
+
+def state_rows(rule: Rule, layers: Sequence[Layer], parameters: int) -> int:
+    """How many rows of ``parameters`` numbers the rule's whole state takes."""
+    squares = 0
+    for layer in layers:
+        vectors = 3 if layer.shift > layer.scale else 1
+        squares += layer.fan_out**2 + layer.fan_in**2 + vectors * (layer.fan_out**2 + 1)
+    return len(rule.slots) + -(-rule.pairs * squares // max(parameters, 1))
+
+
+def vector_table(size: int) -> np.ndarray:
+    """A layer table for θ that is one vector of no network."""
+    layer = dict.fromkeys(Layer._fields, 0) | {"fan_out": size}
+    return np.array([[layer[name] for name in Layer._fields]], np.int64)
