@@ -63,6 +63,12 @@ STUDY = {
             "optimizer": [{"name": name, "lr": 0.05} for name in ("sgd", "adam", "rprop")],
         },
         {
+            "name": "explore",
+            "map": 5,
+            "positions": 10,
+            "optimizer": [{"name": name, "lr": 0.05} for name in ("sgd", "adam", "rprop")],
+        },
+        {
             "name": "many",
             "start": [[1, 1, 1, 1]],
             "surface": {"name": "ravine", "condition": 10},
@@ -206,7 +212,7 @@ def test_records_hold_every_start_of_every_walk(folder):
     assert manifest["complete"] is True
     assert manifest["walks"] == len(planned.runs)
     assert sum(manifest["status"].values()) == planned.starts
-    assert len(records.paths) == 2 * 2 * 61 + 61
+    assert len(records.paths) == 2 * 2 * 61 + 3 * 25 * 10 + 61
     last = records.paths.groupby(["run", "start"], sort=False).last().reset_index()
     joined = last.merge(records.ends, on=["run", "start"])
     assert np.array_equal(joined["x"], joined["to_x"])
@@ -238,7 +244,7 @@ def test_a_dry_run_writes_nothing(folder, tmp_path, capsys):
     assert main([str(folder / "small.toml"), "--dry-run", "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
     assert "basins" in said
-    assert f"{2 * 2 + 6 * 101**2 + 5 * 49 + 4 * 49 + 9 * 25 + 9 * 25 + 1:,} starts" in said
+    assert f"{2 * 2 + 6 * 101**2 + 5 * 49 + 4 * 49 + 9 * 25 + 9 * 25 + 3 * 25 + 1:,} starts" in said
     assert not (tmp_path / "out").exists()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sim.views import style, wording
+from sim.views import panel, style, wording
 from sim.views.report import Chapter, figures_of, publish, tables_of
 from sim.views.surface_records import DescentRecords, SurfaceRecords, descent_figure, descent_table
 
@@ -37,7 +37,9 @@ def _chapter(descent: DescentRecords, directory: Path) -> Chapter:
     tables = list(tables_of(descent, descent_table, directory))
     told = tables if (descent.descent.published and tables) or not figures else figures
     answer = told[0].caption if told else ""
-    return Chapter(descent.name, descent.question or descent.name, answer, facts(descent), figures, tables)
+    question = descent.question or descent.name
+    shown = panel.panel(descent) if panel.applies(descent) else ""
+    return Chapter(descent.name, question, answer, facts(descent), figures, tables, shown)
 
 
 def facts(descent: DescentRecords) -> str:
