@@ -12,6 +12,8 @@ import pytest
 
 import sim
 from sim.analysis import descent as analysis
+from sim.catalog.optimizers import optimizer
+from sim.catalog.surfaces import surface
 from sim.descents import plan_descents
 from sim.errors import StudyError
 from sim.run import main
@@ -123,6 +125,16 @@ def test_overrides_reach_descents():
     assert (study.descents[1].map, study.descents[1].starts) == (None, 1)
 
 
+def test_every_stands_for_the_whole_catalog():
+    (descent,) = Study.load(
+        changed(surface="every", start={"at": [0.5, 0.5]}, optimizer={"name": "every", "lr": [0.1, 1.0]})
+    ).descents
+    assert [choice.name for choice in descent.factors["surface"]] == list(surface)
+    assert [choice.name for choice in descent.factors["optimizer"]] == [
+        name for name in optimizer for _ in range(2)
+    ]
+
+
 BAD = [
     ({"start": {"far": [0.6, 2.1]}}, r"far: \[0.6, 2.1\] lies outside the domain \[-2, 2\] of two_wells"),
     ({"start": {"far": [0.6]}}, "coordinates: two_wells has two"),
@@ -169,9 +181,9 @@ OWN = [
 @pytest.mark.parametrize(("text", "said"), OWN)
 def test_a_surface_that_cannot_be_used_ends_with_2_and_nothing_written(tmp_path, capsys, text, said):
     (tmp_path / "mine.py").write_text(text)
-    surface = '{ path = "mine.py", name = "mine" }'
+    own = '{ path = "mine.py", name = "mine" }'
     (tmp_path / "s.toml").write_text(
-        f'[[descent]]\nname = "a"\nsurface = {surface}\nstart = {{ far = [0.6, 1.9] }}\nsteps = 10\n'
+        f'[[descent]]\nname = "a"\nsurface = {own}\nstart = {{ far = [0.6, 1.9] }}\nsteps = 10\n'
     )
     assert main([str(tmp_path / "s.toml"), "--out", str(tmp_path / "out")]) == 2
     printed = capsys.readouterr().err.strip().splitlines()

@@ -2,7 +2,7 @@
 
 A surface is a part of the catalog, or the user's own: ``{path = "mine.py", name = "mine"}``.  Starts are
 points with names, ``start = {far = [-1.5, 1.7]}``, or a ``map``: that many on each side of a grid over the
-domain.
+domain.  ``every`` stands for all parts of the catalog: ``{name = "every", lr = [0.01, 0.1]}``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sim.study.choices import Choice
+from sim.study.choices import Choice, family
 from sim.study.factors import Key
 from sim.study.model import Published
 from sim.study.parts import choices, matches, patterns
@@ -19,25 +19,34 @@ from sim.study.values import Reader, Trouble, gathered, identifier, inside, inte
 MOST_ON_A_SIDE = 2001
 
 
-def _surfaces(value: Any) -> tuple[Choice, ...]:
-    """Parts of the catalog, or a file: its path is still relative, its parameters are not checked yet."""
-    if isinstance(value, list):
-        read: Reader = gathered(lambda entry: _surfaces(entry))
-        return tuple(read(value))
+EVERY = "every"
+
+
+def _each(kind: str) -> Reader:
+    """Reads one entry as :func:`~sim.study.parts.choices` does; ``every`` reads it for each part of the family."""
+    read = choices(kind)
+
+    def expand(value: Any) -> tuple[Choice, ...]:
+        table = {"name": value} if isinstance(value, str) else value
+        if not isinstance(table, dict) or table.get("name") != EVERY:
+            return tuple(read(value))
+        return tuple(choice for name in family(kind) for choice in read({**table, "name": name}))
+
+    return expand
+
+
+def _surface(value: Any) -> tuple[Choice, ...]:
+    """A part of the catalog, or a file: its path is still relative, its parameters are not checked yet."""
     if not isinstance(value, dict) or "path" not in value:
-        return tuple(_CATALOG(value))
+        return tuple(_each("surface")(value))
     if not isinstance(value["path"], str) or "\0" in value["path"]:
         raise Trouble(value["path"], "is not the path of a Python file", path=".path")
     if "name" not in value:
         raise Trouble("name", "is missing: which function of the file?")
     name = inside(".name", identifier, value["name"])
-    given = {
-        word: inside(f".{key(word)}", number(), value[word]) for word in value if word not in ("path", "name")
-    }
+    others = [word for word in value if word not in ("path", "name")]
+    given = {word: inside(f".{key(word)}", number(), value[word]) for word in others}
     return (Choice("surface", name, (("path", value["path"]), *given.items())),)
-
-
-_CATALOG = choices("surface")
 
 
 def _starts(value: Any) -> tuple[tuple[str, tuple[float, ...]], ...]:
@@ -84,8 +93,8 @@ def is_published(row: Published, optimizer: Choice, steps: int) -> bool:
 
 
 DESCENT_FACTORS: Mapping[str, Key] = {
-    "surface": Key(_surfaces, "two_wells"),
-    "optimizer": Key(choices("optimizer"), {"name": "sgd", "lr": 0.01}),
+    "surface": Key(gathered(_surface), "two_wells"),
+    "optimizer": Key(gathered(_each("optimizer")), {"name": "sgd", "lr": 0.01}),
     "noise": Key(listed(number(0)), 0.0),
     "steps": Key(listed(integer(1, 100_000_000), whole=True)),
 }
