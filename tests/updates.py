@@ -25,7 +25,7 @@ class Updater:
         self.part = optimizer[name]
         self.settings = self.part.bind(**given)
         self.rule, real = self.part.rule(self.settings), jit.REAL[precision]
-        self.prepare, self.update = parts.optimizer_kernels(self.part, self.rule, real)
+        self.prepare, self.update, self.rest = parts.optimizer_kernels(self.part, self.rule, real)
         self.hyperparameters = parts.encoded(self.part, self.settings)
         self.constants = np.zeros(CONSTANTS, precision)
         self.table = layerwise.vector_table(size)
@@ -33,12 +33,18 @@ class Updater:
         self.state = np.zeros((layerwise.state_rows(self.rule, layers, size), size), precision)
         self.step = 0
 
-    def __call__(self, theta: Array, gradient: Array) -> None:
-        """One step in place."""
+    def __call__(self, theta: Array, gradient: Array, value: float = 0.0) -> None:
+        """One step in place; ``value`` is the loss at θ."""
         self.step += 1
         self.prepare(float(self.step), self.hyperparameters, self.constants)
         gradient = np.ascontiguousarray(gradient, theta.dtype)
-        self.update(self.table, theta, gradient, self.state, self.constants)
+        self.update(self.table, theta, gradient, self.state, self.constants, value)
+
+    def evaluated_at(self, theta: Array) -> Array:
+        """Where the rule wants the parameters evaluated."""
+        target = np.empty_like(theta)
+        self.rest(theta, self.state, self.constants, target)
+        return target
 
 
 def descend(

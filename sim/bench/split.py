@@ -32,7 +32,7 @@ from sim.kernels.fleet import Architecture
 
 KINDS = {
     "product": "products", "scaling_product": "products", "transpose": "transposes",
-    "activate": "activations", "loss": "loss", "constants": "optimizer", "update": "optimizer",
+    "activate": "activations", "loss": "loss", "constants": "optimizer", "update": "optimizer", "rest": "",
     "normalize": "normalizer", "normalize_backward": "normalizer", "normalize_evaluate": "",
 }  # fmt: skip
 """What each function of the training loop is part of; nothing at all: it does not run in a step."""

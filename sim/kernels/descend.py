@@ -63,6 +63,8 @@ class Rules(NamedTuple):
     """Within this distance of a minimum a start is there."""
     tolerance: float
     """Norm of the gradient, and length of the last step, up to which a start is at rest."""
+    apart: bool
+    """Whether the optimizer wants a start to be seen elsewhere than where its gradient is taken."""
 
 
 class Ends(NamedTuple):
@@ -92,6 +94,8 @@ class Scratch(NamedTuple):
 
     gradient: np.ndarray
     before: np.ndarray
+    here: np.ndarray
+    """Where the starts are seen, if that is not θ."""
     moving: np.ndarray
     """1 for a start under way, 0 for one at rest or diverged."""
     moved: np.ndarray
@@ -107,11 +111,12 @@ class Scratch(NamedTuple):
 
 
 class Kernels(NamedTuple):
-    """The surface's kernel and the optimizer's two."""
+    """The surface's kernel and the optimizer's three."""
 
     slope: Any
     constants: Any
     update: Any
+    rest: Any
 
 
 @jit.inlined
@@ -214,14 +219,19 @@ def disturb(gradient, key, deviation, step):
 
 
 @jit.inlined
-def take_step(theta, step, rules, scratch, kernels):
-    """One update of all starts; those that have stopped are put back."""
+def take_step(theta, value, step, rules, scratch, kernels):
+    """One update of all starts; those that have stopped are put back.
+
+    A rule that asks for a loss gets that of the block's first start, for it has a block of one.
+    """
     before, moving = scratch.before, scratch.moving
     count = moving.size
     for i in range(theta.size):
         before[i] = theta[i]
     kernels.constants(step + 1.0, rules.hyperparameters, scratch.constants)
-    kernels.update(scratch.table, theta, scratch.gradient, scratch.state, scratch.constants)
+    kernels.update(
+        scratch.table, theta, scratch.gradient, scratch.state, scratch.constants, value[0]
+    )
     for d in range(theta.size // count):
         now, then = theta[d * count : (d + 1) * count], before[d * count : (d + 1) * count]
         for i in range(count):
@@ -231,45 +241,69 @@ def take_step(theta, step, rules, scratch, kernels):
 
 
 @jit.inlined
-def measure_step(scratch, length):
+def follow(theta, scratch, kernels):
+    """Move ``scratch.here`` to where the optimizer wants the starts seen; ``before`` becomes that step."""
+    moving, count = scratch.moving, scratch.moving.size
+    kernels.rest(theta, scratch.state, scratch.constants, scratch.before)
+    for d in range(theta.size // count):
+        now, then = scratch.before[d * count : (d + 1) * count], scratch.here[d * count : (d + 1) * count]
+        for i in range(count):
+            now[i] = where(moving[i] > 0.0, now[i] - then[i], 0.0)
+        for i in range(count):
+            then[i] += now[i]
+
+
+@jit.inlined
+def measure_step(theta, rules, scratch, kernels, length):
     """Add the length of the last step, which ``scratch.before`` holds, to that of the path."""
     add_squares(scratch.before, scratch.moved)
+    taken = scratch.moved
+    if rules.apart:
+        follow(theta, scratch, kernels)
+        add_squares(scratch.before, scratch.square)
+        taken = scratch.square
     for i in range(length.size):
-        length[i] += mathematics.sqrt(scratch.moved[i])
+        length[i] += mathematics.sqrt(taken[i])
 
 
 @jit.inlined
 def walk(b, starts, terrain, rules, ends, scratch, kernels):
-    """Walk block b; checkpoint c of a path is where its start stands after ``checkpoints[c]`` updates."""
+    """Walk block b; checkpoint c of a path is where its start is seen after ``checkpoints[c]`` updates."""
     theta, key, value = borrowed(starts.theta[b]), borrowed(starts.key[b]), borrowed(ends.value[b])
     squared, distance, checkpoints = ends.slope[b], ends.distance[b], rules.checkpoints
     scratch.state[:] = 0.0
     scratch.moving[:] = 1.0
+    scratch.here[:] = theta
+    seen = scratch.here if rules.apart else theta
     c = 0
     for step in range(rules.steps + 1):
         kernels.slope(theta, value, scratch.gradient, terrain.settings)
         add_squares(scratch.gradient, squared)
-        note_nearest(theta, terrain.minima, scratch.square, ends, b)
+        note_nearest(seen, terrain.minima, scratch.square, ends, b)
         note_stay(distance, ends.since[b], rules.radius, step)
         note_strays(theta, terrain, scratch.square)
         left = halt(step, rules, scratch, ends, b)
         while c < checkpoints.size and (left == 0 or checkpoints[c] <= step):
-            ends.paths[c, b] = theta
+            ends.paths[c, b] = seen
             c += 1
         if left == 0 or step == rules.steps:
             break
         if rules.noise > 0.0:
             disturb(scratch.gradient, key, rules.noise, step)
-        take_step(theta, step, rules, scratch, kernels)
-        measure_step(scratch, ends.length[b])
+        take_step(theta, value, step, rules, scratch, kernels)
+        measure_step(theta, rules, scratch, kernels, ends.length[b])
+    if rules.apart:
+        theta[:] = seen
+        kernels.slope(theta, value, scratch.gradient, terrain.settings)
+        add_squares(scratch.gradient, squared)
     for i in range(value.size):
         squared[i] = math.sqrt(squared[i])
         distance[i] = math.sqrt(distance[i])
 
 
-def _descend(starts, terrain, rules, ends, scratch, slope, constants, update):
+def _descend(starts, terrain, rules, ends, scratch, slope, constants, update, rest):
     """Walk every block of starts."""
-    kernels = Kernels(slope, constants, update)
+    kernels = Kernels(slope, constants, update, rest)
     for b in range(starts.theta.shape[0]):
         walk(b, starts, terrain, rules, ends, scratch, kernels)
 
@@ -281,10 +315,11 @@ def descend_kernel() -> Any:
     arguments = (
         jit.struct(Starts, [matrix, jit.matrix_of(types.uint64)]),
         jit.struct(Terrain, [vector, matrix, vector, vector]),
-        jit.struct(Rules, [vector, jit.vector_of(types.int64), types.intp, REAL, REAL, REAL]),
+        jit.struct(Rules, [vector, jit.vector_of(types.int64), types.intp, REAL, REAL, REAL, types.boolean]),
         jit.struct(Ends, [*[matrix] * 4, *[places] * 4, types.Array(REAL, 3, "C")]),
-        jit.struct(Scratch, [VECTOR] * 5 + [matrix, VECTOR, places]),
+        jit.struct(Scratch, [VECTOR] * 6 + [matrix, VECTOR, places]),
     )
     parts = signatures(REAL)
-    functions = [types.FunctionType(signature) for signature in (SLOPE, parts.constants, parts.update)]
+    signatures_of = (SLOPE, parts.constants, parts.update, parts.rest)
+    functions = [types.FunctionType(signature) for signature in signatures_of]
     return jit.kernel(jit.specialised(_descend, "descend"), types.void(*arguments, *functions))

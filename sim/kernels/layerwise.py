@@ -75,7 +75,7 @@ def _one_tensor(kind, theta, gradient, state, start, rows, columns, place, setti
     return place + PAIRS * (rows * rows + columns * columns)
 
 
-def update_layers(table, theta, gradient, state, constants):
+def update_layers(table, theta, gradient, state, constants, value):
     """One step of a layerwise rule: of each layer W, b and, with a normalizer, scale and shift."""
     settings = to_fixed_tuple(constants, COUNT)
     place, last = 0, table.shape[0] - 1

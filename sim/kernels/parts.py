@@ -35,6 +35,7 @@ class Parts(NamedTuple):
     loss: Any
     constants: Any
     update: Any
+    rest: Any
 
 
 # --- templates ---------------------------------------------------------------------------
@@ -111,13 +112,26 @@ read: Any = None
 write: Any = None
 
 
-def _update(table, theta, gradient, state, constants):
-    """One step of an elementwise rule over the whole vector of parameters."""
+def _update(table, theta, gradient, state, constants, value):
+    """One step of an elementwise rule over the whole vector of parameters; it does not ask for the loss."""
     settings = to_fixed_tuple(constants, COUNT)
     for i in range(theta.size):
         values = function(theta[i], gradient[i], *read(state, i), *settings)
         theta[i] = values[0]
         write(state, i, values)
+
+
+def _rest_at_theta(theta, state, constants, target):
+    """A network is evaluated where its gradient is taken."""
+    for i in range(theta.size):
+        target[i] = theta[i]
+
+
+def _rest(theta, state, constants, target):
+    """Where a rule that takes its gradients elsewhere wants the network evaluated."""
+    settings = to_fixed_tuple(constants, COUNT)
+    for i in range(theta.size):
+        target[i] = function(theta[i], *read(state, i), *settings)
 
 
 # --- signatures ----------------------------------------------------------------------------
@@ -135,7 +149,8 @@ def signatures(real: types.Type) -> Parts:
         normalize_backward=types.void(matrix, matrix, matrix, vector, vector, vector, types.intp),
         loss=types.float64(matrix, matrix, matrix, matrix, types.intp),
         constants=types.void(types.float64, wide, vector),
-        update=types.void(jit.matrix_of(types.int64), vector, vector, matrix, vector),
+        update=types.void(jit.matrix_of(types.int64), vector, vector, matrix, vector, types.float64),
+        rest=types.void(vector, matrix, vector, vector),
     )
 
 
@@ -218,9 +233,23 @@ def _layerwise_kernel(part: Part, rule: Any, real: types.Type) -> Any:
     )
 
 
-def optimizer_kernels(part: Part, rule: Any, real: types.Type) -> tuple[Any, Any]:
-    """The compiled optimizer: what it prepares for a step, and its rule over a vector of parameters."""
-    return _constants_kernel(part, real), _update_kernel(part, rule, real)
+@cache
+def _rest_kernel(part: Part, rule: Any, real: types.Type) -> Any:
+    if rule.rest is None:
+        return _rest_at_theta_kernel(real)
+    reader, _ = _slots(len(rule.slots))
+    count = rule.rest.__code__.co_argcount - 1 - len(rule.slots)
+    return _compile("rest", _rest, part, rule.rest.__name__.strip("_"), rule.rest, real, COUNT=count, read=reader)
+
+
+@cache
+def _rest_at_theta_kernel(real: types.Type) -> Any:
+    return jit.kernel(jit.specialised(_rest_at_theta, f"rest_at_theta_{real}"), signatures(real).rest)
+
+
+def optimizer_kernels(part: Part, rule: Any, real: types.Type) -> tuple[Any, Any, Any]:
+    """The compiled optimizer: what it prepares for a step, its rule, where it wants θ evaluated."""
+    return _constants_kernel(part, real), _update_kernel(part, rule, real), _rest_kernel(part, rule, real)
 
 
 def compiled(

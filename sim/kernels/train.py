@@ -82,6 +82,14 @@ def differentiate(space, network, samples, step, settings, parts, tools, notes):
 
 
 @jit.inlined
+def rested(space, network, constants, parts):
+    """The network where its optimizer wants it evaluated: at a copy of θ, if it does not say otherwise."""
+    at = network.work[space.before : space.before + network.theta.size]
+    parts.rest(network.theta, network.state, constants, at)
+    return Network(at, network.gradient, network.state, network.running, network.work)
+
+
+@jit.inlined
 def condition(theta, gradient, numbers, rate):
     """Clip the gradient by value and by global norm, then decay: g ← clip(g) + λ θ, or θ ← θ − lr λ θ."""
     if numbers.clip_value < math.inf:
@@ -108,7 +116,8 @@ def condition(theta, gradient, numbers, rate):
 def train_one(space, network, samples, fleet, r, course, notes, room, parts, tools):
     """Train network r; checkpoint c is measured when ``course.checkpoints[c]`` updates have been made.
 
-    The last checkpoint looks at one mini-batch more, without learning from it.
+    The last checkpoint looks at one mini-batch more, without learning from it.  Losses and gradients of
+    mini-batches are taken at θ; scores, and the parameters that are left, where the optimizer rests.
     """
     numbers = numbers_of(fleet, r)
     learning = settings_of(fleet, r, numbers, numbers.running_momentum)
@@ -127,7 +136,8 @@ def train_one(space, network, samples, fleet, r, course, notes, room, parts, too
         layer_notes = borrowed(notes.layers[r, c if pausing else 0, : measured if pausing else 0])
         if pausing:
             note_updates(space, network, step, layer_notes)
-            note_scores(space, network, samples, settings, numbers.decision, parts, tools, notes.curves[r, c])
+            at_rest = rested(space, network, constants, parts)
+            note_scores(space, at_rest, samples, settings, numbers.decision, parts, tools, notes.curves[r, c])
         value = differentiate(space, network, samples, step, settings, parts, tools, layer_notes)
         if pausing:
             notes.curves[r, c, 0] = value
@@ -151,16 +161,19 @@ def train_one(space, network, samples, fleet, r, course, notes, room, parts, too
         hyperparameters[0] = fleet.optimizer[r, 0] * factors[step % factors.size]
         condition(network.theta, network.gradient, numbers, hyperparameters[0])
         parts.constants(step + 1.0, hyperparameters, constants)
-        parts.update(space.table, network.theta, network.gradient, network.state, constants)
+        parts.update(space.table, network.theta, network.gradient, network.state, constants, value)
+    at_rest = rested(space, network, constants, parts)
+    for i in range(network.theta.size):
+        network.theta[i] = at_rest.theta[i]
 
 
 def _train(
     space, fleet, data, course, notes, room,
-    activate, normalize, normalize_evaluate, normalize_backward, loss, constants, update,
+    activate, normalize, normalize_evaluate, normalize_backward, loss, constants, update, rest,
     product, scaling_product, transpose,
 ):  # fmt: skip
     """Train every network of the fleet.  (Numba takes first-class functions one by one, not in a tuple.)"""
-    parts = Parts(activate, normalize, normalize_evaluate, normalize_backward, loss, constants, update)
+    parts = Parts(activate, normalize, normalize_evaluate, normalize_backward, loss, constants, update, rest)
     tools = Tools(product, scaling_product, transpose)
     for r in range(fleet.theta.shape[0]):
         network, samples = network_of(fleet, r, room), samples_of(data, fleet.table[r])

@@ -66,7 +66,7 @@ class Reached:
 
 
 def compile_walk(walk: Walk) -> tuple[Any, ...]:
-    """The kernels of a walk: the loop, the surface's, the optimizer's two."""
+    """The kernels of a walk: the loop, the surface's, the optimizer's three."""
     rule = walk.optimizer.rule(walk.optimizer_settings)
     return (
         descend_kernel(),
@@ -94,7 +94,7 @@ def descend(
     loop, *kernels = compile_walk(walk)
     rule = walk.optimizer.rule(walk.optimizer_settings)
     count, dimensions = starts.shape
-    width = 1 if rule.layerwise else min(BLOCK, count)
+    width = min(BLOCK, count) if rule.elementwise else 1
     blocks = -(-count // width)
     fill = np.minimum(np.arange(blocks * width), count - 1)  # a last block that is not full repeats its last
     theta = _blocked(starts[fill], blocks)
@@ -144,6 +144,7 @@ def _rules(walk: Walk, checkpoints: Sequence[int]) -> Rules:
         walk.noise,
         walk.radius,
         walk.tolerance,
+        walk.optimizer.rule(walk.optimizer_settings).rest is not None,
     )
 
 
@@ -162,6 +163,6 @@ def _scratch(dimensions: int, width: int, rule: Rule) -> Scratch:
     size = dimensions * width
     table = vector_table(size)
     rows = state_rows(rule, [Layer(*map(int, table[0]))], size)
-    sizes = {"gradient": size, "before": size, "moving": width, "moved": width, "square": width}
+    sizes = {"gradient": size, "before": size, "here": size, "moving": width, "moved": width, "square": width}
     vectors = {name: np.zeros(length) for name, length in sizes.items()}
     return Scratch(**vectors, state=np.zeros((rows, size)), constants=np.zeros(CONSTANTS), table=table)

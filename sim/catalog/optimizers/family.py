@@ -23,12 +23,22 @@ class Rule:
     layer in place: W, of shape (fan_out, fan_in), or b or a normalizer's scale or shift, (n, 1).
     θ, g and the slots come flat, row by row.  ``pairs`` is how many pairs of square matrices,
     (rows, rows) and (columns, columns), it keeps besides for each tensor; they start at zero too.
+
+    Gradients are taken at θ.  A rule that wants its parameters evaluated elsewhere says where:
+    ``rest(θ, *slots, *numbers)`` of one parameter, with the numbers of the latest update (zeros before the
+    first).  Checkpoints score a network there, and there it is when training ends.
     """
 
     update: Callable[..., Any]
     slots: tuple[str, ...] = ()
     layerwise: bool = False
     pairs: int = 0
+    rest: Callable[..., Any] | None = None
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether a parameter is updated without a look at others."""
+        return not self.layerwise
 
 
 VECTOR, OUTER, HIDDEN = 0, 1, 2
