@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -73,6 +74,8 @@ class DescentPlan:
     runs: tuple[WalkRun, ...]
     batches: tuple[Batch, ...]
 
+    noun: ClassVar = "walks"
+
     @cached_property
     def starts(self) -> int:
         """Starts of all walks together."""
@@ -89,7 +92,7 @@ def plan_descents(study: Study, only: Iterable[str] = ()) -> DescentPlan:
 
     Ordered by descent, then by the product of surface, optimizer, noise and steps, replicates fastest.
     """
-    wanted = set(known_names(study, only)) or set(study.names)
+    wanted = known_names(study, only)
     runs: list[WalkRun] = []
     for descent in study.descents:
         cells = itertools.product(*descent.factors.values(), range(descent.replicates))

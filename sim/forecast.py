@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sim.progress import duration
 
 if TYPE_CHECKING:
+    from sim.descents import DescentPlan
     from sim.plan import Plan
     from sim.study import Study
 
@@ -21,49 +22,43 @@ SHARD_BYTES = 118  # the same row in a shard, uncompressed
 
 def forecast(study: Study, only: Sequence[str], jobs: int, directory: Path) -> str:
     """The text of a dry run; raises StudyError for a study that cannot be planned."""
-    from sim.plan import plan
+    from sim.kinds import planned
 
-    if study.descents:
-        return _of_surfaces(study, only, jobs, directory)
-    planned = plan(study, only)
+    told: dict[str, Callable[[Any, int, Path], list[str]]] = {"networks": _of_networks, "walks": _of_walks}
+    parts = [line for kind, plan in planned(study, only) for line in told[kind.noun](plan, jobs, directory)]
+    return "\n".join([study.title, *parts])
+
+
+def _of_networks(planned: Plan, jobs: int, directory: Path) -> list[str]:
     named = [f"{kind} {', '.join(names)}" for kind, names in planned.kernels.items()]
     count = sum(len(names) for kind, names in planned.kernels.items() if kind != "precision")
     count *= len(planned.kernels["precision"])
     seconds = planned.flops / FLOPS_A_SECOND / jobs
     final, most = disk(planned)
-    return "\n".join(
-        [
-            study.title,
-            *grids(planned),
-            f"{planned.networks:,} networks, {planned.steps:,} steps, in {len(planned.batches):,} batches",
-            f"{count} kernels to compile or to load: {'; '.join(named)}",
-            f"about {duration(seconds)} on {jobs} threads, compiling and report aside",
-            f"about {size(final)} in {directory}, {size(most)} on the way",
-        ]
-    )
+    return [
+        *grids(planned),
+        f"{planned.networks:,} networks, {planned.steps:,} steps, in {len(planned.batches):,} batches",
+        f"{count} kernels to compile or to load: {'; '.join(named)}",
+        f"about {duration(seconds)} on {jobs} threads, compiling and report aside",
+        f"about {size(final)} in {directory}, {size(most)} on the way",
+    ]
 
 
-def _of_surfaces(study: Study, only: Sequence[str], jobs: int, directory: Path) -> str:
-    from sim.descents import plan_descents
-
-    planned = plan_descents(study, only)
+def _of_walks(planned: DescentPlan, jobs: int, directory: Path) -> list[str]:
     counts = Counter(run.grid for run in planned.runs)
     widest = max(map(len, counts))
-    asked = [descent for descent in study.descents if descent.name in counts]
+    asked = [descent for descent in planned.study.descents if descent.name in counts]
     seconds = planned.flops / FLOPS_A_SECOND / jobs
     bytes_kept = sum(run.rows for run in planned.runs) * END_BYTES
-    return "\n".join(
-        [
-            study.title,
-            *(
-                f"  {d.name:{widest}}  {counts[d.name]:>6,} × {d.starts:>7,}  {d.question}".rstrip()
-                for d in asked
-            ),
-            f"{len(planned.runs):,} walks, {planned.starts:,} starts, in {len(planned.batches):,} batches",
-            f"about {duration(seconds)} on {jobs} threads, compiling and report aside",
-            f"about {size(bytes_kept)} in {directory}, {size(2 * bytes_kept)} on the way",
-        ]
-    )
+    return [
+        *(
+            f"  {d.name:{widest}}  {counts[d.name]:>6,} × {d.starts:>7,}  {d.question}".rstrip()
+            for d in asked
+        ),
+        f"{len(planned.runs):,} walks, {planned.starts:,} starts, in {len(planned.batches):,} batches",
+        f"about {duration(seconds)} on {jobs} threads, compiling and report aside",
+        f"about {size(bytes_kept)} in {directory}, {size(2 * bytes_kept)} on the way",
+    ]
 
 
 def grids(plan: Plan) -> list[str]:

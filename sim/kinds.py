@@ -1,10 +1,9 @@
-"""The two kinds of studies, of networks and of surfaces: what the command does differently for each."""
+"""The kinds of work that a study may have, of networks and of surfaces: who plans and executes which."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,10 +12,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Kind:
-    """The stations of a study, from its plan to its report."""
+    """The stations of one kind of work, from its plan to its records; the report has chapters from all."""
 
     noun: str
     """What a run is called, in the plural."""
+    done: str
+    """What is said of runs that are finished."""
     plan: Callable[[Study, Sequence[str]], Any]
     check: Callable[[Any], object]
     """Raises StudyError for what can only be seen once something is compiled; before anything is written."""
@@ -24,56 +25,32 @@ class Kind:
     """Compiles what a plan names; the seconds that took."""
     execute: Callable[..., None]
     """Plan, batches, number of threads, what is done with the records of a batch, and with a failure."""
-    report: Callable[[Path], Path]
-    read: Callable[[Path], tuple[Any, ...]]
-    """The records of a results folder as DataFrames."""
 
 
-def kind_of(study: Study) -> Kind:
-    """The kind of a study: of surfaces where it has descents."""
-    return _surfaces() if study.descents else _networks()
+def kinds_of(study: Study) -> list[Kind]:
+    """Every kind of work that the study has."""
+    return [KINDS[noun]() for noun in study.parts]
 
 
-def kind_in(directory: Path) -> Kind:
-    """The kind of the study whose results a folder holds; of networks where it holds none."""
-    from sim.study import Study
-
-    written = directory / "study.toml"
-    return kind_of(Study.load(written)) if written.is_file() else _networks()
+def planned(study: Study, only: Sequence[str]) -> list[tuple[Kind, Any]]:
+    """Every kind of work that is wanted, with its plan; raises StudyError for what cannot be planned."""
+    plans = [(kind, kind.plan(study, only)) for kind in kinds_of(study)]
+    return [(kind, plan) for kind, plan in plans if plan.batches]
 
 
 def _networks() -> Kind:
-    from sim import execute, store
+    from sim import execute
     from sim.plan import plan
 
-    return Kind(
-        "networks", plan, lambda plan: None, execute.prepare, execute.execute, _network_report, store.read
-    )
+    return Kind("networks", "trained", plan, lambda plan: None, execute.prepare, execute.execute)
 
 
-def _surfaces() -> Kind:
-    from sim import store
+def _walks() -> Kind:
     from sim.descents import plan_descents
     from sim.execute.surfaces import execute_walks, prepare_walks
 
-    return Kind(
-        "walks",
-        plan_descents,
-        prepare_walks,
-        prepare_walks,
-        execute_walks,
-        _surface_report,
-        store.read_surfaces,
-    )
+    return Kind("walks", "done", plan_descents, prepare_walks, prepare_walks, execute_walks)
 
 
-def _network_report(directory: Path) -> Path:
-    from sim.views import report  # drawing is imported by those who draw
-
-    return report.build(directory)
-
-
-def _surface_report(directory: Path) -> Path:
-    from sim.views import report_surfaces
-
-    return report_surfaces.build(directory)
+KINDS: dict[str, Callable[[], Kind]] = {"networks": _networks, "walks": _walks}
+"""What makes each kind; heavy modules are imported by those who need them."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 from sim.catalog.registry import nearest
 from sim.errors import StudyError, complaint
@@ -114,6 +114,8 @@ class Plan:
     runs: tuple[Run, ...]
     batches: tuple[Batch, ...]
 
+    noun: ClassVar = "networks"
+
     @property
     def networks(self) -> int:
         """How many networks are trained."""
@@ -156,7 +158,7 @@ def plan(study: Study, only: Iterable[str] = ()) -> Plan:
     varying fastest. Raises StudyError for an unknown grid, for factors that do not fit the data set, for
     a grid of which nothing is left.
     """
-    wanted = set(known_names(study, only))
+    wanted = known_names(study, only)
     runs: list[Run] = []
     batches: list[Batch] = []
     for position, grid in enumerate(study.grids):
@@ -164,21 +166,19 @@ def plan(study: Study, only: Iterable[str] = ()) -> Plan:
         more = _runs(grid, where, len(runs))
         batches += _batches(more, len(batches))
         runs += more
-    if not wanted:
-        return Plan(study, tuple(runs), tuple(batches))
     kept = tuple(batch for batch in batches if batch.runs[0].grid in wanted)
     return Plan(study, tuple(run for run in runs if run.grid in wanted), kept)
 
 
 def known_names(study: Study, only: Iterable[str]) -> list[str]:
-    """The names in ``only``; raises StudyError for one that no grid or descent of the study has."""
+    """The names in ``only``, or all; raises StudyError for one that no part of the study has."""
     names, wanted = study.names, list(only)
-    kind = "descent" if study.descents else "grid"
     for name in wanted:
         if name not in names:
-            problem = f"is not a {kind} of this study"
+            kinds = " or ".join(kind for parts in study.parts.values() for kind in parts)
+            problem = f"is not a {kinds} of this study"
             raise StudyError(complaint(f"{study.source}: --only", name, problem, names, nearest(name, names)))
-    return wanted
+    return wanted or names
 
 
 def _runs(grid: Grid, where: str, first: int) -> list[Run]:

@@ -33,17 +33,13 @@ SHOWN_FAILURES = 10
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a study: its folder, how many networks it has and trained now, what failed and why.
-
-    On surfaces a "network" is a walk, which ``noun`` says.
-    """
+    """What came of a study: its folder, what it has and what was done of it now, what failed and why."""
 
     directory: Path
-    networks: int
-    trained: int
+    told: tuple[str, ...]
+    """A phrase for each kind of work: "36 networks, 12 of them trained now"."""
     seconds: float
     failures: tuple[str, ...]
-    noun: str = "networks"
 
 
 def cores() -> int:
@@ -59,30 +55,47 @@ def conduct(
     fresh: bool = False,
     quiet: bool = True,
 ) -> Outcome:
-    """Train what ``directory`` lacks of the study, merge the records, draw tables, figures and report.
+    """Do what ``directory`` lacks of the study, merge the records, draw tables, figures and report.
 
-    ``only`` names the grids to train, all if empty; ``fresh`` starts over. Raises StudyError for a folder
+    ``only`` names the parts to do, all if empty; ``fresh`` starts over. Raises StudyError for a folder
     that holds something else and Unwritable for a disk that is full.
     """
-    from sim.kinds import kind_of
+    from sim.kinds import planned
     from sim.store import Store
 
     started = time.perf_counter()
-    kind = kind_of(study)
-    planned = kind.plan(study, only)
-    kind.check(planned)
-    with Store(directory, study, planned, fresh) as store:
-        done = store.done()
-        pending = [batch for batch in planned.batches if batch.number not in done]
-        failures = _train(store, kind, planned, pending, jobs or cores(), quiet) if pending else ()
-        store.finish()
-        if len(failures) < len(planned.batches):
-            _say("drawing tables, figures and report", quiet)
-            kind.report(store.directory)
-    trained = sum(len(batch.runs) for batch in pending) - sum(len(batch.runs) for batch, _ in failures)
-    reasons = tuple(_reason(batch, error) for batch, error in failures)
-    seconds = time.perf_counter() - started
-    return Outcome(store.directory, len(planned.runs), trained, seconds, reasons, kind.noun)
+    work = planned(study, only)
+    for kind, plan in work:
+        kind.check(plan)
+    told, failures, batches = [], [], 0
+    with Store(directory, study, work[0][1], fresh) as store:
+        for kind, plan in work:
+            store.take_up(plan)
+            phrase, failed = _carry_on(store, kind, jobs or cores(), quiet)
+            told.append(phrase)
+            failures += [_reason(kind, batch, error) for batch, error in failed]
+            batches += len(plan.batches)
+        if len(failures) < batches:
+            _report(store.directory, quiet)
+    return Outcome(store.directory, tuple(told), time.perf_counter() - started, tuple(failures))
+
+
+def _carry_on(store: Store, kind: Kind, jobs: int, quiet: bool) -> tuple[str, Failures]:
+    """Do what is missing of the plan that the store has taken up; what to say of it, and failures."""
+    plan, done = store.plan, store.done()
+    pending = [batch for batch in plan.batches if batch.number not in done]
+    failures = _train(store, kind, plan, pending, jobs, quiet) if pending else ()
+    store.finish()
+    now = sum(len(batch.runs) for batch in pending) - sum(len(batch.runs) for batch, _ in failures)
+    return f"{len(plan.runs):,} {kind.noun}, {now:,} of them {kind.done} now", failures
+
+
+def _report(directory: Path, quiet: bool) -> None:
+    """Draw all that the records of a folder show."""
+    from sim.views import report  # drawing is imported by those who draw
+
+    _say("drawing tables, figures and report", quiet)
+    report.build(directory)
 
 
 def _say(line: str, quiet: bool) -> None:
@@ -123,16 +136,16 @@ def _train(store: Store, kind: Kind, plan: Any, pending: Sequence[Batch], jobs: 
                     kind.noun: progress.finished,
                     f"{kind.noun}_per_second": round(progress.finished / seconds, 3),
                 },
-                failures=[_reason(batch, error) for batch, error in failures],
+                failures=[_reason(kind, batch, error) for batch, error in failures],
             )
     return tuple(failures)
 
 
-def _reason(batch: Batch, error: BaseException) -> str:
+def _reason(kind: Kind, batch: Batch, error: BaseException) -> str:
     """A failed batch in one line."""
     said = " ".join(str(error).split())
     return (
-        f"batch {batch.number} of grid {batch.runs[0].grid!r} ({len(batch.runs)} networks from "
+        f"batch {batch.number} of {batch.runs[0].grid!r} ({len(batch.runs)} {kind.noun} from "
         f"run {batch.runs[0].index}): {type(error).__name__}: {said}"
     )
 
@@ -149,7 +162,9 @@ def _reason(batch: Batch, error: BaseException) -> str:
 )
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Change the study: seed=3, "
               "defaults.steps=50, grid.NAME.depth=[2,4].")  # fmt: skip
-@click.option("--only", metavar="GRID", multiple=True, help="Train this grid; may be given several times.")
+@click.option(
+    "--only", metavar="NAME", multiple=True, help="Do this grid or descent alone; may be given several times."
+)
 @click.option("--fresh", is_flag=True, help="Start over: remove what an earlier study wrote into the folder.")
 @click.option("--quiet", is_flag=True, help="Show errors and nothing else.")
 def study_command(
@@ -162,7 +177,7 @@ def study_command(
     fresh: bool,
     quiet: bool,
 ) -> int:
-    """Train every network of STUDY, a TOML file, and report what was found.
+    """Do all that STUDY, a TOML file, asks for, and report what was found.
 
     What has finished is kept: after an interruption the same command goes on from there.
     """
@@ -207,9 +222,8 @@ def _conclude(outcome: Outcome, quiet: bool) -> int:
     if outcome.failures:
         click.echo("the rest is kept; the same command tries the failed batches again", err=True)
     elif not quiet:
-        done = "trained" if outcome.noun == "networks" else "done"
-        what = f"{outcome.networks:,} {outcome.noun}, {outcome.trained:,} of them {done} now"
-        click.echo(f"{what}, in {duration(outcome.seconds)}: {outcome.directory / 'report.html'}")
+        page = outcome.directory / "report.html"
+        click.echo(f"{'; '.join(outcome.told)}, in {duration(outcome.seconds)}: {page}")
     return 1 if outcome.failures else 0
 
 
@@ -217,9 +231,7 @@ def _conclude(outcome: Outcome, quiet: bool) -> int:
 @click.argument("directory", metavar="DIR")
 def report_command(directory: str) -> int:
     """Draw tables, figures and report of the results folder DIR again from its records alone."""
-    from sim.kinds import kind_in
-
-    kind_in(Path(directory)).report(Path(directory))
+    _report(Path(directory), quiet=True)
     click.echo(Path(directory) / "report.html")
     return 0
 

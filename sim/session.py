@@ -19,28 +19,28 @@ from sim.study import Study
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sim.kinds import Kind
+    from sim.plan import Batch
+
 
 @dataclass(frozen=True)
 class RunRecords:
-    """What a study recorded; the columns are described in :mod:`sim.store.columns`."""
+    """What a study recorded: tables of what it has, None of what it has not.
 
-    runs: pd.DataFrame
+    The columns are described in :mod:`sim.store.columns` and :mod:`sim.store.surface_columns`.
+    """
+
+    runs: pd.DataFrame | None = None
     """A row a network."""
-    curves: pd.DataFrame
+    curves: pd.DataFrame | None = None
     """A row a network × checkpoint."""
-    layers: pd.DataFrame
+    layers: pd.DataFrame | None = None
     """A row a network × checkpoint × layer."""
-
-
-@dataclass(frozen=True)
-class SurfaceRunRecords:
-    """What a study of surfaces recorded; the columns are described in :mod:`sim.store.surface_columns`."""
-
-    runs: pd.DataFrame
+    walks: pd.DataFrame | None = None
     """A row a walk."""
-    ends: pd.DataFrame
+    ends: pd.DataFrame | None = None
     """A row a walk × start."""
-    paths: pd.DataFrame
+    paths: pd.DataFrame | None = None
     """A row a walk × start × kept position."""
 
 
@@ -59,63 +59,61 @@ def run_study(
     *,
     jobs: int | None = None,
     only: Sequence[str] = (),
-) -> RunRecords | SurfaceRunRecords:
-    """Train every network of a study, or walk down its surfaces, and return what was recorded.
+) -> RunRecords:
+    """Do all that a study asks for and return what was recorded.
 
     With a ``directory`` the records are kept there, with tables, figures and report, and what
-    it already holds is not trained again; without, nothing is written.  ``jobs`` threads (one
-    a core), ``only`` some grids.  Raises StudyError for a study that cannot be planned and
+    it already holds is not done again; without, nothing is written.  ``jobs`` threads (one
+    a core), ``only`` some of its parts.  Raises StudyError for a study that cannot be planned and
     RuntimeError where batches failed.
     """
     study = study if isinstance(study, Study) else Study.load(study)
     if directory is None:
         return _in_memory(study, jobs, only)
-    from sim.kinds import kind_of
     from sim.run import conduct
+    from sim.store import holds, read
+    from sim.store.columns import ALL_TABLES
 
     outcome = conduct(study, Path(directory), jobs, only)
     if outcome.failures:
         raise RuntimeError("; ".join(outcome.failures))
-    return _told(study, kind_of(study).read(outcome.directory))
+    tables: dict[str, pd.DataFrame] = {}
+    for noun in study.parts:
+        if holds(outcome.directory, noun):
+            tables |= zip(ALL_TABLES[noun], read(outcome.directory, noun), strict=True)
+    return RunRecords(**tables)
 
 
-def _told(study: Study, tables: Sequence[Any]) -> RunRecords | SurfaceRunRecords:
-    return SurfaceRunRecords(*tables) if study.descents else RunRecords(*tables)
+def _in_memory(study: Study, jobs: int | None, only: Sequence[str]) -> RunRecords:
+    from sim.kinds import planned
+    from sim.run import cores
+
+    work = planned(study, only)
+    if not work:
+        raise StudyError("nothing to run")
+    tables: dict[str, pd.DataFrame] = {}
+    for kind, plan in work:
+        tables |= _executed(kind, plan, jobs or cores())
+    return RunRecords(**tables)
 
 
-def _in_memory(study: Study, jobs: int | None, only: Sequence[str]) -> RunRecords | SurfaceRunRecords:
+def _executed(kind: Kind, plan: Any, jobs: int) -> dict[str, pd.DataFrame]:
+    """The records of a plan, none of them written."""
     import pyarrow as pa
 
-    from sim.kinds import kind_of
-    from sim.plan import Batch
-    from sim.run import cores
     from sim.store import schemas
     from sim.store.columns import conform
 
     def fail(batch: Batch, error: BaseException) -> None:
-        raise RuntimeError(f"batch {batch.number} of grid {batch.runs[0].grid!r} failed") from error
+        raise RuntimeError(f"batch {batch.number} of {batch.runs[0].grid!r} failed") from error
 
-    kind = kind_of(study)
-    planned = kind.plan(study, only)
-    if not planned.batches:
-        raise StudyError("nothing to run")
-    kind.prepare(planned)
+    kind.prepare(plan)
     found: dict[int, Any] = {}
-    kind.execute(
-        planned,
-        planned.batches,
-        jobs or cores(),
-        lambda batch, records: found.update({batch.number: records}),
-        fail,
-    )
-    schema = schemas(study)
-    frames = [
-        conform(
-            pa.concat_tables(
-                [conform(getattr(found[batch.number], name), schema[name]) for batch in planned.batches]
-            ),
-            schema[name],
+    kind.execute(plan, plan.batches, jobs, lambda batch, records: found.update({batch.number: records}), fail)
+    return {
+        name: conform(
+            pa.concat_tables([conform(getattr(found[batch.number], name), schema) for batch in plan.batches]),
+            schema,
         ).to_pandas()
-        for name in schema
-    ]
-    return _told(study, frames)
+        for name, schema in schemas(plan.study, plan.noun).items()
+    }

@@ -96,14 +96,14 @@ Shards = dict[str, tuple[int, int]]
 
 def shards(directory: Path) -> Shards:
     """Name of each finished batch -> its inode and the nanosecond it was written."""
-    marks = {path.name: path.stat() for path in directory.glob("shards/*.arrow")}
+    marks = {path.name: path.stat() for path in directory.glob("shards/*/*.arrow")}
     return {name: (mark.st_ino, mark.st_mtime_ns) for name, mark in marks.items()}
 
 
 def networks_in(directory: Path) -> int:
     """How many networks the finished batches hold."""
     return sum(
-        len(pa.ipc.open_stream(path.open("rb")).read_all()) for path in directory.glob("shards/*.arrow")
+        len(pa.ipc.open_stream(path.open("rb")).read_all()) for path in directory.glob("shards/*/*.arrow")
     )
 
 

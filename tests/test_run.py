@@ -226,10 +226,7 @@ def test_failed_batches_are_named_and_the_rest_kept(here, training, capsys):
     training.failing = {1}
     assert run.main(["small.toml"]) == 1
     err = capsys.readouterr().err
-    assert (
-        "failed: batch 1 of grid 'depths' (2 networks from run 2): ValueError: the matrix is singular\n"
-        in err
-    )
+    assert "failed: batch 1 of 'depths' (2 networks from run 2): ValueError: the matrix is singular\n" in err
     assert len(read(here / "results/small")[0]) == NETWORKS - 2
     manifest = json.loads((here / "results/small/manifest.json").read_text())
     assert "singular" in manifest["sessions"][0]["failures"][0]

@@ -21,7 +21,8 @@ from sim.errors import StudyError
 from sim.plan import Batch, Plan, plan
 from sim.store import Store, Unwritable, read
 from sim.store.columns import conform, schemas
-from sim.store.merge import RECORDS, gather, windows
+from sim.store.folder import RECORDS
+from sim.store.merge import gather, windows
 from sim.study import Study
 
 STUDY = {
@@ -127,7 +128,9 @@ def test_the_manifest_tells_with_what_and_how_much(tmp_path, study, planned, mad
     fill(tmp_path, study, planned, made_up)
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["complete"] is True
-    assert manifest["networks"] == len(planned.runs) == sum(manifest["status"].values())
+    assert (
+        manifest["networks"]["finished"] == len(planned.runs) == sum(manifest["networks"]["status"].values())
+    )
     assert manifest["study_digest"] == study.digest()
     assert manifest["versions"]["numpy"] == np.__version__
     assert manifest["processor"]
@@ -238,10 +241,10 @@ def test_only_whole_batches_count_as_done(tmp_path, study, planned, made_up, mon
             Executioner(patch, 1)  # its bytes reach the disk, its name does not
             with pytest.raises(Killed):
                 store.save(planned.batches[0].number, made_up(planned.batches[0]))
-        assert len(list((tmp_path / "shards").iterdir())) == 2
+        assert len(list((tmp_path / "shards" / "networks").iterdir())) == 2
     with Store(tmp_path, study, planned) as store:
         assert store.done() == {planned.batches[1].number}
-        assert len(list((tmp_path / "shards").iterdir())) == 1
+        assert len(list((tmp_path / "shards" / "networks").iterdir())) == 1
 
 
 HOLDER = """
@@ -275,11 +278,11 @@ def test_one_process_at_a_time_and_the_dead_do_not_count(tmp_path, study, planne
 
 def test_a_finished_folder_is_left_as_it_is(tmp_path, study, planned, made_up):
     fill(tmp_path, study, planned, made_up)
-    before = {name: (tmp_path / name).stat().st_mtime_ns for name in RECORDS}
+    before = {name: (tmp_path / name).stat().st_mtime_ns for name in RECORDS["networks"]}
     with Store(tmp_path, study, planned) as store:
         assert store.done() == {batch.number for batch in planned.batches}
         store.finish()
-    assert {name: (tmp_path / name).stat().st_mtime_ns for name in RECORDS} == before
+    assert {name: (tmp_path / name).stat().st_mtime_ns for name in RECORDS["networks"]} == before
     assert not (tmp_path / "shards").exists()
 
 
@@ -367,8 +370,7 @@ def test_fresh_starts_over_and_spares_what_others_left(tmp_path, study, planned,
     for name, text in notes.items():
         (tmp_path / name).write_bytes(text)
     fill(tmp_path, study, planned, made_up, fresh=True)
-    moved = {"shards/notes.txt": ".shards/notes.txt"}
-    assert contents(tmp_path) == uninterrupted | {moved.get(name, name): text for name, text in notes.items()}
+    assert contents(tmp_path) == uninterrupted | notes
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, study, planned, made_up, monkeypatch):
@@ -384,7 +386,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, study, planned, mad
             with pytest.raises(Unwritable, match="No space left on device"):
                 store.finish()
         assert store.done() == {planned.batches[0].number}
-        assert len(list((tmp_path / "shards").iterdir())) == 1
+        assert len(list((tmp_path / "shards" / "networks").iterdir())) == 1
 
 
 def test_reading_what_is_no_result_is_one_line(tmp_path, study, planned):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from sim.catalog.optimizers import optimizer
 from sim.catalog.surfaces import surface
 from sim.descents import plan_descents
 from sim.errors import StudyError
+from sim.plan import plan
 from sim.run import main
 from sim.study import Study
 from sim.views.surface_records import SurfaceRecords, short_names
@@ -164,9 +166,71 @@ def test_a_bad_study_is_one_line(keys, said):
     assert "descent[0] 'a'" in str(caught.value)
 
 
-def test_networks_and_surfaces_do_not_mix():
-    with pytest.raises(StudyError, match="networks or about surfaces"):
-        Study.load({**changed(), "grid": [{"name": "b", "steps": 5}]})
+def contents(place):
+    """Every file of a results folder but the manifest."""
+    files = sorted(path for path in place.rglob("*") if path.is_file() and path.name != "manifest.json")
+    return {path.relative_to(place).as_posix(): path.read_bytes() for path in files}
+
+
+MIXED = {
+    "seed": 2,
+    "defaults": {"steps": 8, "noise": 0.5, "dataset": "iris", "optimizer": {"name": "sgd", "lr": 0.1}},
+    "grid": [{"name": "nets", "width": 4, "checkpoints": 3, "replicates": 2}],
+    "descent": [
+        {"name": "walk", "start": {"far": [0.6, 1.9]}, "positions": 4},
+        {"name": "plain", "map": 3, "noise": 0, "optimizer": {"name": "every", "lr": 0.1}},
+    ],
+}
+
+
+def test_networks_and_surfaces_stand_in_one_study(tmp_path, capsys):
+    study = Study.load(MIXED)
+    assert study.parts.keys() == {"networks", "walks"}
+    assert Study.load(tomllib.loads(study.to_toml())) == study
+    assert [run.steps for run in (*plan(study).runs, *plan_descents(study, ["walk"]).runs)] == [8, 8, 8]
+    (tmp_path / "mixed.toml").write_text(study.to_toml())
+    words = [str(tmp_path / "mixed.toml"), "--out", str(tmp_path / "out"), "--jobs", "2"]
+    assert main([*words, "--dry-run"]) == 0
+    assert "2 networks" in (said := capsys.readouterr().out)
+    assert "walks, " in said
+    assert main([*words, "--only", "plain"]) == 0  # one kind alone, then the rest
+    assert not (tmp_path / "out" / "runs.parquet").exists()
+    assert main(words) == 0
+    assert "2 networks, 2 of them trained now; " in capsys.readouterr().out
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert all(f'<section id="{name}">' in page for name in study.names)
+    assert main([str(tmp_path / "mixed.toml"), "--out", str(tmp_path / "straight"), "--quiet"]) == 0
+    left, right = (contents(tmp_path / name) for name in ("out", "straight"))
+    assert left == right
+    records = sim.run_study(study)
+    assert (len(records.runs), set(records.walks["descent"])) == (2, {"walk", "plain"})
+    assert main(["report", str(tmp_path / "out")]) == 0
+    assert contents(tmp_path / "out") == right
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"defaults": {"stepz": 5}}, "defaults: 'stepz' is not a key here.*mean 'steps'.*width.*noise"),
+        (
+            {"grid": [{"name": "walk", "steps": 5}]},
+            r"descent\[0\].name: 'walk' is the name of grid\[0\] already",
+        ),
+        ({"grid": [{"name": "nets", "steps": 5, "noise": 1}]}, r"grid\[0\] 'nets': 'noise' is not a key"),
+        ({"grid": []}, "grid: .* would leave no network"),
+    ],
+)
+def test_bad_keys_beside_each_other_are_one_line(change, said):
+    with pytest.raises(StudyError, match=said):
+        Study.load({**MIXED, **change})
+
+
+def test_an_override_reaches_every_part_that_knows_it():
+    study = Study.load(MIXED, ("steps=9", "width=5", "descent.walk.positions=2"))
+    assert [descent.factors["steps"] for descent in study.descents] == [(9,), (9,)]
+    assert (study.grids[0].factors["steps"], study.grids[0].factors["width"]) == ((9,), (5,))
+    with pytest.raises(StudyError, match="not a grid or descent of this study"):
+        plan(study, ["wolk"])
 
 
 OWN = [
@@ -205,7 +269,7 @@ def test_an_own_surface_runs_like_any_other(tmp_path):
     (tmp_path / "s.toml").write_text(text)
     records = sim.run_study(tmp_path / "s.toml")
     assert (records.ends["status"] == "reached").all()
-    assert list(records.runs["surface"]) == ["mine(path=mine.py, stretch=3)"]
+    assert list(records.walks["surface"]) == ["mine(path=mine.py, stretch=3)"]
     before = Study.load(tmp_path / "s.toml").digest()
     (tmp_path / "mine.py").write_text((tmp_path / "mine.py").read_text() + "\n# changed\n")
     assert Study.load(tmp_path / "s.toml").digest() != before
@@ -217,13 +281,13 @@ def test_an_own_surface_runs_like_any_other(tmp_path):
 def test_records_hold_every_start_of_every_walk(folder):
     planned = plan_descents(Study.load(STUDY))
     records = SurfaceRecords.read(folder / "out")
-    assert list(records.runs["run"]) == [run.index for run in planned.runs]
+    assert list(records.walks["run"]) == [run.index for run in planned.runs]
     assert len(records.ends) == planned.starts
     assert set(records.ends["status"]) == {"reached", "not_reached", "diverged"}
     manifest = json.loads((folder / "out" / "manifest.json").read_text())
     assert manifest["complete"] is True
-    assert manifest["walks"] == len(planned.runs)
-    assert sum(manifest["status"].values()) == planned.starts
+    assert manifest["walks"]["finished"] == len(planned.runs)
+    assert sum(manifest["walks"]["status"].values()) == planned.starts
     assert len(records.paths) == 2 * 2 * 61 + 3 * 25 * 10 + 61
     last = records.paths.groupby(["run", "start"], sort=False).last().reset_index()
     joined = last.merge(records.ends, on=["run", "start"])
@@ -234,7 +298,7 @@ def test_records_hold_every_start_of_every_walk(folder):
 def test_equal_studies_give_equal_bytes(folder, tmp_path):
     path = folder / "small.toml"
     assert main([str(path), "--out", str(tmp_path / "one"), "--jobs", "1", "--quiet"]) == 0
-    names = ["runs.csv", "runs.parquet", "ends.parquet", "paths.parquet", "report.html"]
+    names = ["walks.csv", "walks.parquet", "ends.parquet", "paths.parquet", "report.html"]
     for name in [*names, *(f"tables/{table.name}" for table in (tmp_path / "one/tables").iterdir())]:
         assert (tmp_path / "one" / name).read_bytes() == (folder / "out" / name).read_bytes(), name
 
@@ -247,7 +311,7 @@ def test_without_a_folder_the_same_is_returned(folder):
 def test_a_part_first_and_the_rest_later(folder, tmp_path):
     path, out = str(folder / "small.toml"), tmp_path / "out"
     assert main([path, "--out", str(out), "--only", "noise", "--quiet"]) == 0
-    assert set(pd.read_parquet(out / "runs.parquet")["descent"]) == {"noise"}
+    assert set(pd.read_parquet(out / "walks.parquet")["descent"]) == {"noise"}
     assert main([path, "--out", str(out), "--quiet"]) == 0
     assert (out / "ends.parquet").read_bytes() == (folder / "out" / "ends.parquet").read_bytes()
 

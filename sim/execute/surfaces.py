@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from sim.catalog.randomness import generator
-from sim.catalog.surfaces import minima_of
+from sim.catalog.surfaces import lowest, minima_of
 from sim.descents import DescentPlan, WalkRun
 from sim.errors import StudyError, complaint
 from sim.execute.threads import Done, Failed, execute
@@ -28,7 +28,7 @@ STATUS = np.array(["not_reached", "reached", "diverged"])
 class SurfaceRecords:
     """The three tables of a batch of walks."""
 
-    runs: pa.Table
+    walks: pa.Table
     ends: pa.Table
     paths: pa.Table
 
@@ -135,6 +135,7 @@ def _rate(optimizer: Choice) -> float:
 
 def _ends(run: WalkRun, found: Reached) -> pa.Table:
     known = bool(minima_of(run.surface.part, run.descent.dimensions))
+    best = lowest(run.surface.part, run.descent.dimensions)
     there = found.distance <= run.descent.radius if known else found.status == SETTLED
     status = np.where(found.status == DIVERGED, 2, there.astype(np.int64))
     since = found.since if known else found.steps
@@ -148,6 +149,7 @@ def _ends(run: WalkRun, found: Reached) -> pa.Table:
             "gradient_norm": found.slope,
             "nearest": found.nearest,
             "distance": found.distance,
+            "best": (status == 1) & (found.nearest < best),
             "status": STATUS[status],
             "steps": found.steps,
             "steps_to_reach": np.where(status == 1, since, np.nan),

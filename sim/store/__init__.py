@@ -8,6 +8,6 @@
 from __future__ import annotations
 
 from sim.store.columns import schemas
-from sim.store.folder import Store, Unwritable, read, read_surfaces
+from sim.store.folder import Store, Unwritable, holds, read
 
-__all__ = ["Store", "Unwritable", "read", "read_surfaces", "schemas"]
+__all__ = ["Store", "Unwritable", "holds", "read", "schemas"]

@@ -1,4 +1,4 @@
-"""The columns of the three tables of records (those of surfaces: :mod:`sim.store.surface_columns`).
+"""The columns of the three tables of networks (those of walks: :mod:`sim.store.surface_columns`).
 
 **runs**, a row a network: every factor of the study (parts as their labels; ``lr``, the learning
 rate, apart from the optimizer; ``samples``, ``batch_size`` and ``steps`` as they really were),
@@ -26,16 +26,19 @@ What a study does not measure is empty.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sim.store.surface_columns import surface_schemas
+from sim.store.surface_columns import WALK_TABLES, surface_schemas
 
 if TYPE_CHECKING:
     from sim.study import Study
 
 TABLES = ("runs", "curves", "layers")
+ALL_TABLES: Mapping[str, tuple[str, ...]] = {"networks": TABLES, "walks": WALK_TABLES}
+"""What each kind of work records, by what its runs are called; the first table has a row a run."""
 KEYS = ("run", "checkpoint", "layer", "start", "position")
 """What rows are sorted by, each table by those of them it has."""
 
@@ -67,10 +70,13 @@ _LAYERS = {
 }  # fmt: skip
 
 
-def schemas(study: Study) -> dict[str, pa.Schema]:
-    """Name of each table -> its columns in order; ``runs`` has one for each target of any grid."""
-    if study.descents:
-        return surface_schemas()
+def schemas(study: Study, noun: str = "networks") -> dict[str, pa.Schema]:
+    """Name of each table of a kind of work -> its columns in order."""
+    return _SCHEMAS[noun](study)
+
+
+def _network_schemas(study: Study) -> dict[str, pa.Schema]:
+    """``runs`` has a column for each target of any grid."""
     targets = dict.fromkeys(
         f"steps_to_{target.name}" for grid in study.grids for target in grid.settings.targets
     )
@@ -80,6 +86,12 @@ def schemas(study: Study) -> dict[str, pa.Schema]:
         name: pa.schema(list(columns.items()))
         for name, columns in zip(TABLES, (runs, _CURVES, _LAYERS), strict=True)
     }
+
+
+_SCHEMAS: Mapping[str, Callable[[Study], dict[str, pa.Schema]]] = {
+    "networks": _network_schemas,
+    "walks": lambda study: surface_schemas(),
+}
 
 
 def conform(records: Any, schema: pa.Schema) -> pa.Table:

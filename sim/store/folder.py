@@ -15,9 +15,8 @@ import pyarrow.parquet as pq
 
 from sim.errors import StudyError
 from sim.store import manifest, shards
-from sim.store.columns import TABLES, conform, schemas
-from sim.store.merge import RECORDS, SURFACE_RECORDS, files_of, merge
-from sim.store.surface_columns import SURFACE_TABLES
+from sim.store.columns import ALL_TABLES, conform, schemas
+from sim.store.merge import files_of, merge
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +25,13 @@ if TYPE_CHECKING:
     from sim.plan import Plan
     from sim.study import Study
 
-WRITTEN = (*dict.fromkeys((*RECORDS, *SURFACE_RECORDS)), "report.html", "manifest.json", "study.toml")
+RECORDS = {noun: files_of(tables) for noun, tables in ALL_TABLES.items()}
+WRITTEN = (
+    *(name for names in RECORDS.values() for name in names),
+    "report.html",
+    "manifest.json",
+    "study.toml",
+)
 """Files that studies leave in their folders; study.toml, the mark that the folder is one, goes last."""
 DRAWN = {"tables": ("*.csv",), "figures": ("*.png", "*.svg")}
 LOCK = ".lock"
@@ -48,24 +53,24 @@ def said_in_one_line(path: Path, kind: type[StudyError] = Unwritable) -> Iterato
 class Store:
     """Where the records of ``plan`` go; one process at a time may hold a folder.
 
-    A folder of another study, or one that holds anything else, raises StudyError and is left alone;
-    ``fresh`` removes what an earlier study wrote there, and only that. Use it as a context manager.
+    A study of several kinds has a plan for each: ``take_up`` turns to the next. Each kind keeps its own
+    tables, shards and entry in the manifest. A folder of another study, or one that holds anything else,
+    raises StudyError and is left alone; ``fresh`` removes what an earlier study wrote there, and only that.
+    Use it as a context manager.
     """
 
     def __init__(
         self, directory: str | Path, study: Study, plan: Plan | DescentPlan, fresh: bool = False
     ) -> None:
-        self.directory, self.study, self.plan = Path(directory), study, plan
-        self.shards = self.directory / "shards"
-        self._retired = self.directory / ".shards"
-        self._schemas = schemas(study)
-        self._shard_of = {batch.number: self.shards / shards.name_of(batch) for batch in plan.batches}
+        self.directory, self.study = Path(directory), study
+        self._all_shards = self.directory / "shards"
         self._refuse_foreign()
         with said_in_one_line(self.directory, StudyError):
             self.directory.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.directory)
             try:
                 self._open(fresh)
+                self.take_up(plan)
             except BaseException:
                 self.close()
                 raise
@@ -75,11 +80,19 @@ class Store:
             self._clear()
         self._refuse_others()
         self._sweep()
-        complete = self.complete
         shards.atomically(self.directory / "study.toml", [self.study.to_toml().encode()])
-        if not complete:
-            self.shards.mkdir(exist_ok=True)
+        if not self._all_complete:
             self.note(complete=False, **manifest.surroundings())
+
+    def take_up(self, plan: Plan | DescentPlan) -> None:
+        """Turn to the records of another plan of the same study."""
+        self.plan = plan
+        self.shards = self._all_shards / plan.noun
+        self._schemas = schemas(self.study, plan.noun)
+        self._shard_of = {batch.number: self.shards / shards.name_of(batch) for batch in plan.batches}
+        if not self.complete:
+            with said_in_one_line(self.directory, StudyError):
+                self.shards.mkdir(parents=True, exist_ok=True)
 
     def _refuse_foreign(self) -> None:
         """Raise where the folder holds something, but no study."""
@@ -103,7 +116,7 @@ class Store:
                 f"{self.directory}: holds results of a different study; name another folder with --out, "
                 f"or start over with --fresh"
             )
-        if not any(self.shards.glob("*.arrow")):
+        if not any(self._all_shards.glob("*/*.arrow")):
             return
         before, now = earlier.get("kernel_digest"), manifest.surroundings()["kernel_digest"]
         if before not in (None, now):
@@ -122,21 +135,34 @@ class Store:
         ]
         for path in [*drawn, *(self.directory / name for name in WRITTEN)]:
             path.unlink(missing_ok=True)
-        for folder in (*(self.directory / name for name in DRAWN), self.shards):
+        drawn_in = [self.directory / name for name in DRAWN]
+        for folder in (*(self._all_shards / noun for noun in ALL_TABLES), *drawn_in, self._all_shards):
             _discard(folder)
 
     def _sweep(self) -> None:
         """Remove what a killed process left half done."""
         names = [self.directory / (name + shards.TEMPORARY) for name in WRITTEN]
-        for path in [*names, *self.shards.glob("*" + shards.TEMPORARY)]:
+        for path in [*names, *self._all_shards.glob("*/*" + shards.TEMPORARY)]:
             path.unlink(missing_ok=True)
-        _discard(self._retired)
+        for folder in (*(self._retired(noun) for noun in ALL_TABLES), self._all_shards):
+            _discard(folder)
+
+    def _retired(self, noun: str) -> Path:
+        """Where shards go once their records are merged."""
+        return self.directory / f".{noun}"
 
     @property
     def complete(self) -> bool:
-        """Whether all records of the study are merged: then they are there and no shard is."""
-        return not self.shards.exists() and all(
-            (self.directory / name).exists() for name in files_of(self._schemas)
+        """Whether all records of this kind are merged: then they are there and no shard is."""
+        return self._is_complete(self.plan.noun)
+
+    @property
+    def _all_complete(self) -> bool:
+        return all(self._is_complete(noun) for noun in self.study.parts)
+
+    def _is_complete(self, noun: str) -> bool:
+        return not (self._all_shards / noun).exists() and all(
+            (self.directory / name).exists() for name in RECORDS[noun]
         )
 
     def done(self) -> set[int]:
@@ -153,10 +179,10 @@ class Store:
             shards.write(self._shard_of[number], tables)
 
     def finish(self) -> None:
-        """Merge what is done into the records; when that is the whole study the shards go.
+        """Merge what is done into the records; when that is all of this kind the shards go.
 
-        Renaming their folder is the moment at which the study is complete: before it everything can be
-        merged again, after it nothing is missing.
+        Renaming their folder is the moment at which it is complete: before it everything can be merged
+        again, after it nothing is missing.
         """
         if self.complete:
             return
@@ -170,25 +196,24 @@ class Store:
         with said_in_one_line(self.directory):
             merge(self.directory, self.plan.runs, where, self._schemas)
             if len(where) == len(self.plan.runs) and self._plan_is_whole():
-                self.shards.rename(self._retired)
-                _discard(self._retired)
-        noun = "walks" if self.study.descents else "networks"
-        self.note(
-            complete=self.complete,
-            of=len(self.plan.runs),
-            status=self._statuses(),
-            **{noun: len(where)},
-        )
+                retired = self._retired(self.plan.noun)
+                self.shards.rename(retired)
+                for folder in (retired, self._all_shards):
+                    _discard(folder)
+        counted = {"finished": len(where), "of": len(self.plan.runs), "status": self._statuses()}
+        self.note(complete=self._all_complete, **{self.plan.noun: counted})
 
     def _statuses(self) -> dict[str, int]:
         """How many networks, or starts, ended in each status."""
-        table = next(name for name, schema in self._schemas.items() if "status" in schema.names)
+        table = next((name for name, schema in self._schemas.items() if "status" in schema.names), None)
+        if table is None:
+            return {}
         status = pq.read_table(self.directory / f"{table}.parquet", columns=["status"])["status"]
         counted = {entry["values"]: entry["counts"] for entry in status.value_counts().to_pylist()}
         return dict(sorted(counted.items()))
 
     def _plan_is_whole(self) -> bool:
-        return {run.grid for run in self.plan.runs} == set(self.study.names)
+        return {run.grid for run in self.plan.runs} == set(self.study.names_of(self.plan.noun))
 
     def note(self, **entries: Any) -> None:
         """Put entries into the manifest, replacing those of the same name."""
@@ -237,23 +262,22 @@ def _discard(folder: Path) -> None:
             folder.rmdir()
 
 
-def read(directory: str | Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """The records of a results folder: runs, curves, layers (columns: :mod:`sim.store.columns`)."""
-    return _read(directory, TABLES)
+def read(directory: str | Path, noun: str = "networks") -> tuple[pd.DataFrame, ...]:
+    """The records of a results folder: of networks runs, curves, layers, of walks walks, ends, paths.
 
-
-def read_surfaces(directory: str | Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """The same of a study of surfaces: runs, ends, paths (columns: :mod:`sim.store.surface_columns`)."""
-    return _read(directory, SURFACE_TABLES)
-
-
-def _read(directory: str | Path, tables: tuple[str, ...]) -> Any:
+    Columns: :mod:`sim.store.columns`. Raises StudyError where the folder has none.
+    """
     import pandas as pd
 
     folder = Path(directory)
-    if not (folder / "runs.parquet").exists():
+    if not holds(folder, noun):
         problem = (
             "is not finished: run its study again" if (folder / "study.toml").exists() else "holds no results"
         )
         raise StudyError(f"{folder}: {problem}")
-    return tuple(pd.read_parquet(folder / f"{name}.parquet") for name in tables)
+    return tuple(pd.read_parquet(folder / f"{name}.parquet") for name in ALL_TABLES[noun])
+
+
+def holds(directory: str | Path, noun: str) -> bool:
+    """Whether a folder has records of this kind of work."""
+    return (Path(directory) / RECORDS[noun][-1]).exists()

@@ -1,4 +1,4 @@
-"""All shards -> runs.parquet, runs.csv and a Parquet file of each other table, in the order of the plan.
+"""All shards -> a Parquet file of each table, and a CSV file of the runs, in the order of the plan.
 
 Runs are taken in windows of the plan, and each window becomes one row group: memory does not grow with the
 study, and the bytes depend on the plan's runs alone, not on how they were batched or which finished first.
@@ -19,18 +19,16 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from sim.store import shards
-from sim.store.columns import TABLES
-from sim.store.surface_columns import SURFACE_TABLES
 
 
 def files_of(tables: Iterable[str]) -> tuple[str, ...]:
-    """The merged files in the order in which they come into being; the last says that all are there."""
-    others = [name for name in tables if name != "runs"]
-    return (*(f"{name}.parquet" for name in reversed(others)), "runs.csv", "runs.parquet")
+    """The merged files in the order in which they come into being; the last says that all are there.
 
+    The first table, which has a row a run, is written as CSV too.
+    """
+    first, *others = tables
+    return (*(f"{name}.parquet" for name in reversed(others)), f"{first}.csv", f"{first}.parquet")
 
-RECORDS = files_of(TABLES)
-SURFACE_RECORDS = files_of(SURFACE_TABLES)
 
 WINDOW_ROWS = 250_000
 """Rows of the largest table after which a window ends: 28 MB in memory."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import prod
 from typing import Any
 
@@ -25,18 +25,27 @@ def check_grid(grid: Grid, where: str) -> None:
 
 def check_study(study: Study) -> None:
     """Raise StudyError for parts of one name, and for more networks or starts than a machine would finish."""
-    names, kind = study.names, "descent" if study.descents else "grid"
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            first = names.index(name)
-            where = f"{study.source}: {kind}[{index}].name"
-            raise StudyError(complaint(where, name, f"is the name of {kind}[{first}] already"))
+    seen: dict[str, str] = {}
+    for where, name in _named(study):
+        if name in seen:
+            raise StudyError(
+                complaint(f"{study.source}: {where}.name", name, f"is the name of {seen[name]} already")
+            )
+        seen[name] = where
     for index, descent in enumerate(study.descents):
         _check_size(descent, f"{study.source}: descent[{index}] {descent.name!r}")
     total = sum(networks_at_most(grid) for grid in study.grids)
     if total > MOST_NETWORKS:
         problem = f"networks are more than {MOST_NETWORKS:,}: shorten a list of values"
         raise StudyError(complaint(f"{study.source}: grid", total, problem))
+
+
+def _named(study: Study) -> Iterator[tuple[str, str]]:
+    """Place and name of every part of the study."""
+    for sections in study.parts.values():
+        for section, parts in sections.items():
+            for index, part in enumerate(parts):
+                yield f"{section}[{index}]", part.name
 
 
 def _check_size(descent: Descent, where: str) -> None:

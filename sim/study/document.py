@@ -1,17 +1,19 @@
-"""The structure of a study file as pydantic models, built from the table of factors and settings.
+"""The structure of a study file as pydantic models, built from the tables of keys of its sections.
 
-The models refuse unknown keys, missing keys and values that no reader accepts, and name the place.
+Each section is checked by itself, with the defaults that it knows.  The models refuse unknown keys, missing
+keys and values that no reader accepts, and name the place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
-from sim.study.factors import COMMON, GRID, SETTINGS, Key
-from sim.study.surface_factors import DESCENT
+from sim.study.factors import SETTINGS, Key
+from sim.study.sections import SECTIONS, keys_of
 from sim.study.values import Reader, Trouble, identifier, integer, text
 
 
@@ -30,22 +32,8 @@ def _fields(keys: Mapping[str, Key]) -> dict[str, Any]:
     return {name: _field(key.read) for name, key in keys.items()}
 
 
-DefaultsTable = create_model("DefaultsTable", __base__=Strict, **_fields(COMMON))
-GridTable = create_model(
-    "GridTable", __base__=Strict, name=_field(identifier, ...), question=_field(text, ""), **_fields(GRID)
-)
-DescentDefaultsTable = create_model("DescentDefaultsTable", __base__=Strict, **_fields(DESCENT))
-DescentTable = create_model(
-    "DescentTable",
-    __base__=Strict,
-    name=_field(identifier, ...),
-    question=_field(text, ""),
-    **_fields(DESCENT),
-)
-
-
 def _tables(kind: str, lost: str) -> Reader:
-    """``[[grid]]`` or ``[[descent]]`` must be there, and be written with two brackets."""
+    """``[[grid]]`` and its like must be there, and be written with two brackets."""
 
     def read(value: Any) -> Any:
         if not isinstance(value, list):
@@ -65,19 +53,41 @@ class Titled(Strict):
     seed: Annotated[int, BeforeValidator(integer(0))] = 0
 
 
-class StudyTable(Titled):
-    """The whole file of a study of networks."""
+@cache
+def _document(name: str) -> type[Titled]:
+    """The model of a file whose only sections are those of this name."""
+    section = SECTIONS[name]
+    table = create_model(
+        f"{name}_table",
+        __base__=Strict,
+        name=_field(identifier, ...),
+        question=_field(text, ""),
+        **_fields(section.keys),
+    )
+    defaults: Any = create_model(f"{name}_defaults", __base__=Strict, **_fields(section.defaults))
+    tables: Any = list[table]  # type: ignore[valid-type]
+    return create_model(
+        f"{name}_study",
+        __base__=Titled,
+        **_fields({key: SETTINGS[key] for key in section.top}),
+        defaults=(defaults, Field(default_factory=defaults)),
+        **{name: (Annotated[tables, BeforeValidator(_tables(name, section.lost))], ...)},
+    )
 
-    precision: Annotated[Any, BeforeValidator(SETTINGS["precision"].read)] = None
-    defaults: DefaultsTable = Field(default_factory=DefaultsTable)  # type: ignore[valid-type]
-    grid: Annotated[list[GridTable], BeforeValidator(_tables("grid", "network"))]  # type: ignore[valid-type]
+
+def read_section(table: Mapping[str, Any], name: str) -> Any:
+    """The file as the sections of one name see it, every value read; raises pydantic's ValidationError."""
+    return _document(name).model_validate(_seen_by(table, name))
 
 
-class SurfaceStudyTable(Titled):
-    """The whole file of a study of surfaces."""
-
-    defaults: DescentDefaultsTable = Field(default_factory=DescentDefaultsTable)  # type: ignore[valid-type]
-    descent: Annotated[list[DescentTable], BeforeValidator(_tables("descent", "start"))]  # type: ignore[valid-type]
+def _seen_by(table: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The file without what is known and for other sections alone."""
+    known, own = keys_of(table), keys_of({name: ()})
+    seen = {key: value for key, value in table.items() if key in own["study"] or key not in known["study"]}
+    if isinstance(seen.get("defaults"), dict):
+        others = set(known["defaults"]) - set(own["defaults"])
+        seen["defaults"] = {key: value for key, value in seen["defaults"].items() if key not in others}
+    return seen
 
 
 def keys_in(table: BaseModel) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from pydantic import ValidationError
 from sim.errors import StudyError, complaint
 from sim.study.check import check_grid, check_study
 from sim.study.choices import Choice
-from sim.study.document import StudyTable, SurfaceStudyTable, keys_in
+from sim.study.document import keys_in, read_section
 from sim.study.factors import FACTORS, GRID, LENGTHS, SETTINGS
-from sim.study.model import Grid, Settings, Study
+from sim.study.model import Descent, Grid, Settings, Study
 from sim.study.override import override
+from sim.study.sections import sections_in
 from sim.study.surface_load import descent_of
 from sim.study.trouble import brief, one_line
 
@@ -31,15 +32,23 @@ def load(source: str | Path | Mapping[str, Any], overrides: tuple[str, ...]) -> 
         name, folder, table = str(source), Path(source).absolute().parent, _read(Path(source))
     for text in overrides:
         override(table, text)
-    if "grid" in table and "descent" in table:
-        problem = "stands beside 'grid': a study is about networks or about surfaces"
-        raise StudyError(complaint(name, "descent", problem))
     try:
-        if "descent" in table:
-            return _surface_study(SurfaceStudyTable.model_validate(table), name, folder)
-        return _study(StudyTable.model_validate(table), name, folder)
+        documents = {section: read_section(table, section) for section in sections_in(table)}
     except ValidationError as error:
         raise StudyError(one_line(error, name, table)) from None
+    parts = {section: READ[section](document, name, folder) for section, document in documents.items()}
+    titled = next(iter(documents.values()))
+    title = titled.title or Path(name).stem
+    study = Study(
+        title,
+        titled.question,
+        titled.seed,
+        parts.get("grid", ()),
+        source=name,
+        descents=parts.get("descent", ()),
+    )
+    check_study(study)
+    return study
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -75,35 +84,25 @@ def _plain(value: Any, where: str, depth: int = 0) -> Any:
     return float(value) if isinstance(value, Real) else value
 
 
-def _study(document: StudyTable, name: str, folder: Path) -> Study:
-    """The frozen study of a document whose every value has been read."""
+def _grids(document: Any, name: str, folder: Path) -> tuple[Grid, ...]:
+    """The grids of a file whose every value has been read."""
     shared = keys_in(document.defaults)
     if document.precision is not None:
         shared.setdefault("precision", document.precision)
     _one_length(shared, f"{name}: defaults")
-    tables: list[Any] = document.grid
-    grids = tuple(
+    return tuple(
         _grid(table, shared, f"{name}: grid[{index}] {table.name!r}", folder)
-        for index, table in enumerate(tables)
+        for index, table in enumerate(document.grid)
     )
-    title = document.title or Path(name).stem
-    study = Study(title, document.question, document.seed, grids, source=name)
-    check_study(study)
-    return study
 
 
-def _surface_study(document: SurfaceStudyTable, name: str, folder: Path) -> Study:
-    """The same for a study of surfaces."""
+def _descents(document: Any, name: str, folder: Path) -> tuple[Descent, ...]:
+    """The descents of such a file."""
     shared = keys_in(document.defaults)
-    tables: list[Any] = document.descent
-    descents = tuple(
+    return tuple(
         descent_of(table, shared, f"{name}: descent[{index}] {table.name!r}", folder)
-        for index, table in enumerate(tables)
+        for index, table in enumerate(document.descent)
     )
-    title = document.title or Path(name).stem
-    study = Study(title, document.question, document.seed, source=name, descents=descents)
-    check_study(study)
-    return study
 
 
 def _one_length(written: Mapping[str, Any], where: str) -> None:
@@ -162,3 +161,7 @@ def _locate(choice: Choice, folder: Path, where: str) -> Choice:
         raise StudyError(complaint(f"{where}.dataset.path", brief(str(path)), "is not a file"))
     given["path"] = str(path.resolve())
     return Choice(choice.kind, choice.name, tuple(given.items()))
+
+
+READ = {"grid": _grids, "descent": _descents}
+"""What makes the parts of each section, from its document, the file's name and its folder."""

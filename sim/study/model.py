@@ -109,7 +109,7 @@ class Descent:
     ``factors`` maps surface, optimizer, noise and steps to their values. ``start`` holds points with
     names, or ``map`` how many starts stand on each side of a grid over the domain. ``positions`` of each
     path are kept. Within ``radius`` of a known minimum a start has reached it; one whose gradient and
-    last step are no longer than ``tolerance`` is at rest.
+    last step are no longer than ``tolerance`` is at rest.  ``animate``: its paths are drawn moving too.
     """
 
     name: str
@@ -122,6 +122,7 @@ class Descent:
     radius: float
     tolerance: float
     published: tuple[Published, ...] = ()
+    animate: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "factors", MappingProxyType(dict(self.factors)))
@@ -139,7 +140,7 @@ class Descent:
 
 @dataclass(frozen=True)
 class Study:
-    """A title, a seed, and grids of networks or descents on surfaces, never both.
+    """A title, a seed, grids of networks and descents on surfaces: some of each, or of one alone.
 
     ``source`` is the file it came from, for messages only.
     """
@@ -152,9 +153,25 @@ class Study:
     descents: tuple[Descent, ...] = ()
 
     @property
+    def parts(self) -> dict[str, dict[str, tuple[Any, ...]]]:
+        """Every kind of work that the study has, by what its runs are called -> key of the file -> the parts.
+
+        A kind is planned, executed and kept on its own (see :mod:`sim.kinds`).
+        """
+        kinds: dict[str, dict[str, tuple[Any, ...]]] = {
+            "networks": {"grid": self.grids},
+            "walks": {"descent": self.descents},
+        }
+        return {noun: parts for noun, parts in kinds.items() if any(parts.values())}
+
+    def names_of(self, noun: str) -> list[str]:
+        """Names of the parts of one kind of work, in the order of the file."""
+        return [part.name for parts in self.parts.get(noun, {}).values() for part in parts]
+
+    @property
     def names(self) -> list[str]:
-        """Names of the grids, or of the descents."""
-        return [grid.name for grid in self.grids] + [descent.name for descent in self.descents]
+        """Names of all parts."""
+        return [name for noun in self.parts for name in self.names_of(noun)]
 
     @staticmethod
     def load(source: str | Path | Mapping[str, Any], overrides: Iterable[str] = ()) -> Study:

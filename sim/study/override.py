@@ -8,19 +8,19 @@ from typing import Any
 from sim.catalog.registry import nearest
 from sim.errors import StudyError, complaint
 from sim.study.factors import LENGTHS
+from sim.study.sections import PLAIN, keys_of, sections_in
 from sim.study.surface_factors import STARTS
-from sim.study.trouble import Brief, brief, keys_of
+from sim.study.trouble import Brief, brief
 from sim.study.values import key
-
-PLAIN = ("title", "question", "seed")
 
 
 def override(table: dict[str, Any], text: str) -> None:
     """Change ``table`` as ``text`` says: ``seed=3``, ``defaults.steps=50``, ``grid.NAME.depth=[2, 4]``.
 
-    A bare factor or setting, ``steps=30``, stands for all grids. Raises StudyError for an unknown key.
+    A bare factor or setting, ``steps=30``, stands for all grids and descents that know it. Raises
+    StudyError for an unknown key.
     """
-    keys, kind = keys_of(table), kind_of(table)
+    keys, sections = keys_of(table), sections_in(table)
     path, sign, written = text.partition("=")
     where, steps = f"--set {brief(text)}", [step.strip() for step in path.split(".")]
     if not sign:
@@ -29,13 +29,13 @@ def override(table: dict[str, Any], text: str) -> None:
     if steps[0] in keys["defaults"]:
         _set_everywhere(table, steps, value, where)
     elif len(steps) == 1:
-        table[_known(steps[0], (*PLAIN, "defaults", kind, *keys["defaults"]), where, PLAIN)] = value
+        table[_known(steps[0], (*PLAIN, "defaults", *sections, *keys["defaults"]), where, PLAIN)] = value
     elif steps[0] == "defaults":
         _set(_table(table, "defaults", where), steps[1:], keys["defaults"], value, where)
-    elif steps[0] == kind:
-        _set(_part(table, steps[1], where), steps[2:], keys[kind], value, where)
+    elif steps[0] in sections:
+        _set(_part(table, steps[0], steps[1], where), steps[2:], keys[steps[0]], value, where)
     else:
-        _known(steps[0], ("defaults", kind, *PLAIN, *keys["defaults"]), where, ("defaults", kind))
+        _known(steps[0], ("defaults", *sections, *PLAIN, *keys["defaults"]), where, ("defaults", *sections))
 
 
 def parsed(written: str) -> Any:
@@ -57,18 +57,18 @@ def _known(name: str, choices: tuple[str, ...], where: str, usable: tuple[str, .
 
 
 def _set_everywhere(table: dict[str, Any], steps: list[str], value: Any, where: str) -> None:
-    """Set a factor or setting in [defaults] and clear it in every grid, so that it holds for all."""
+    """Set a factor or setting in [defaults] and clear it in every part, so that it holds for all."""
     defaults, keys = _table(table, "defaults", where), keys_of(table)
     table.pop(steps[0], None)  # precision may stand at the top too
     if len(steps) == 1:
-        for part in _parts(table):
+        for part in _all_parts(table):
             for name in _rivals(steps[0]):
                 part.pop(name, None)
         _set(defaults, steps, keys["defaults"], value, where)
         return
-    for below in [defaults, *_parts(table)]:
+    for below in [defaults, *_all_parts(table)]:
         if steps[0] in below:
-            _set(below, steps, keys[kind_of(table)], value, where)
+            _set(below, steps, keys["defaults"], value, where)
 
 
 def _set(table: dict[str, Any], steps: list[str], keys: tuple[str, ...], value: Any, where: str) -> None:
@@ -97,16 +97,15 @@ def _rivals(name: str) -> tuple[str, ...]:
     return (name, *(other for pair in found for other in pair if other != name))
 
 
-def kind_of(table: dict[str, Any]) -> str:
-    """What the study is made of: ``grid`` or ``descent``."""
-    return "descent" if "descent" in table else "grid"
+def _all_parts(table: dict[str, Any]) -> list[dict[str, Any]]:
+    return [part for section in sections_in(table) for part in _parts(table, section)]
 
 
-def _parts(table: dict[str, Any]) -> list[dict[str, Any]]:
-    parts = table.get(kind_of(table))
+def _parts(table: dict[str, Any], section: str) -> list[dict[str, Any]]:
+    parts = table.get(section)
     return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
 
 
-def _part(table: dict[str, Any], name: str, where: str) -> dict[str, Any]:
-    named = {part["name"]: part for part in _parts(table) if isinstance(part.get("name"), str)}
+def _part(table: dict[str, Any], section: str, name: str, where: str) -> dict[str, Any]:
+    named = {part["name"]: part for part in _parts(table, section) if isinstance(part.get("name"), str)}
     return named[_known(name, tuple(named), where)]

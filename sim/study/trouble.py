@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from sim.catalog.registry import nearest
 from sim.errors import complaint
-from sim.study.factors import COMMON, GRID
-from sim.study.surface_factors import DESCENT
+from sim.study.sections import SECTIONS, keys_of
 from sim.study.values import Trouble, key
 
 LONGEST = 80
-KEYS = {
-    "study": ("title", "question", "seed", "precision", "defaults", "grid"),
-    "defaults": tuple(COMMON),
-    "grid": ("name", "question", *GRID),
-}
-"""The keys each table of the file of a study of networks may have."""
-
-SURFACE_KEYS = {
-    "study": ("title", "question", "seed", "defaults", "descent"),
-    "defaults": tuple(DESCENT),
-    "descent": ("name", "question", *DESCENT),
-}
-"""The same for a study of surfaces."""
-
-
-def keys_of(table: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """The keys that the tables of this file may have: it is about surfaces where it has descents."""
-    return SURFACE_KEYS if "descent" in table else KEYS
 
 
 class Brief:
@@ -83,7 +63,7 @@ def place(name: str, loc: tuple[int | str, ...], table: dict[str, Any]) -> str:
     path = ""
     for index, step in enumerate(loc):
         path += f"[{step}]" if isinstance(step, int) else f"{'.' * bool(path)}{key(step)}"
-        if index == 1 and loc[0] in ("grid", "descent") and isinstance(step, int):
+        if index == 1 and loc[0] in SECTIONS and isinstance(step, int):
             part = table[loc[0]][step]
             called = part.get("name") if isinstance(part, dict) else None
             path += f" {called!r}" if isinstance(called, str) and len(called) <= LONGEST else ""

@@ -20,26 +20,27 @@ SPECIAL = {"samples": "all", "batch_size": "full", "evaluate": "all"}
 def to_toml(study: Study) -> str:
     """The resolved study; loads again to an equal one."""
     lines = [f"{name} = {_value(getattr(study, name))}" for name in ("title", "question", "seed")]
-    tables = [("grid", _grid(grid)) for grid in study.grids]
-    tables += [("descent", _descent(descent)) for descent in study.descents]
-    for kind, table in tables:
+    for kind, table in _tables(study):
         lines += ["", f"[[{kind}]]", *(f"{name} = {_value(entry)}" for name, entry in table.items())]
     return "\n".join(lines) + "\n"
 
 
 def digest(study: Study) -> str:
-    """SHA-256, in hex, of what decides the results: seed, grids in their order, the bytes of named files.
+    """SHA-256, in hex, of what decides the results: seed, all parts in their order, the bytes of named files.
 
     Titles and questions only describe; where a file lies does not matter, what is in it does.
     """
-    content = {"seed": study.seed, "grids": [_without_words(_grid(grid)) for grid in study.grids]}
-    if study.descents:
-        content = {
-            "seed": study.seed,
-            "descents": [_without_words(_descent(descent)) for descent in study.descents],
-        }
+    content: dict[str, Any] = {"seed": study.seed}
+    for kind, table in _tables(study):
+        content.setdefault(f"{kind}s", []).append(_without_words(table))
     written = json.dumps(_with_files(content), sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(written.encode()).hexdigest()
+
+
+def _tables(study: Study) -> list[tuple[str, dict[str, Any]]]:
+    """Every part of the study with the name of its section."""
+    grids = [("grid", _grid(grid)) for grid in study.grids]
+    return grids + [("descent", _descent(descent)) for descent in study.descents]
 
 
 def _grid(grid: Grid) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def _descent(descent: Descent) -> dict[str, Any]:
     starts = {"map": descent.map} if descent.map is not None else {"start": dict(descent.start)}
     rows = [{**asdict(row), "optimizer": row.optimizer.as_dict()} for row in descent.published]
     kept = {name: getattr(descent, name) for name in ("replicates", "positions", "radius", "tolerance")}
-    named = {"name": descent.name, "question": descent.question}
+    named = {"name": descent.name, "question": descent.question, "animate": descent.animate}
     return {**named, **_row(descent.factors), **starts, **kept, "published": rows}
 
 
@@ -86,7 +87,7 @@ def _settings(settings: Settings) -> dict[str, Any]:
 
 
 def _without_words(grid: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in grid.items() if name != "question"}
+    return {name: value for name, value in grid.items() if name not in ("question", "animate")}
 
 
 def _with_files(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The report of a study of surfaces: the same page as that of networks, with views of its own."""
+"""The part of the report about surfaces: a chapter for each descent, with views of its own."""
 
 from __future__ import annotations
 
@@ -7,29 +7,21 @@ from pathlib import Path
 import pandas as pd
 
 from sim.views import panel, style, wording
-from sim.views.report import Chapter, figures_of, publish, tables_of
+from sim.views.chapters import Chapter, Part, figures_of, tables_of
 from sim.views.surface_records import DescentRecords, SurfaceRecords, descent_figure, descent_table
 
 # Views register themselves when their modules are imported.
-from sim.views import figures_dependence, figures_surfaces, tables_surfaces  # noqa: F401  isort: skip
+from sim.views import figures_basins, figures_dependence, figures_surfaces, tables_surfaces  # noqa: F401  isort: skip
 
 
-def build(directory: str | Path) -> Path:
-    """Write tables, figures and report.html from the records; returns the page's path.
-
-    Raises StudyError where the folder holds no finished records.
-    """
-    import matplotlib as mpl
-
-    directory = Path(directory)
+def part(directory: Path) -> Part:
+    """The descents of a results folder, their tables and figures written."""
     records = SurfaceRecords.read(directory)
     descents = records.descents()
-    with mpl.rc_context(style.settings()):
-        chapters = [_chapter(descent, directory) for descent in descents]
-    starts = wording.count(int(records.runs["starts"].sum()), "start")
-    walks = wording.count(len(records.runs), "walk")
-    summary = f"{walks} from {starts} together, seed {records.study.seed}."
-    return publish(directory, records.study, chapters, summary, overview(descents))
+    chapters = [_chapter(descent, directory) for descent in descents]
+    starts = wording.count(int(records.walks["starts"].sum()), "start")
+    walks = wording.count(len(records.walks), "walk")
+    return Part(f"{walks} from {starts} together", overview(descents), chapters)
 
 
 def _chapter(descent: DescentRecords, directory: Path) -> Chapter:

@@ -109,21 +109,21 @@ class SurfaceRecords:
     """A study of surfaces and its three tables."""
 
     study: Study
-    runs: pd.DataFrame
+    walks: pd.DataFrame
     ends: pd.DataFrame
     paths: pd.DataFrame
 
     @staticmethod
     def read(directory: Path) -> SurfaceRecords:
         """The records of a results folder; raises StudyError where they are missing."""
-        tables = store.read_surfaces(directory)
+        tables = store.read(directory, "walks")
         return SurfaceRecords(Study.load(directory / "study.toml"), *tables)
 
     def descents(self) -> list[DescentRecords]:
         """The descents that have runs, in the study's order."""
         found = []
         for descent in self.study.descents:
-            runs = self.runs[self.runs["descent"] == descent.name].reset_index(drop=True)
+            runs = self.walks[self.walks["descent"] == descent.name].reset_index(drop=True)
             if len(runs):
                 ends = self.ends[self.ends["run"].isin(runs["run"])].reset_index(drop=True)
                 paths = self.paths[self.paths["run"].isin(runs["run"])].reset_index(drop=True)

@@ -1,0 +1,42 @@
+"""The part of the report about networks: a chapter for each grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from sim.views import answers, reading, wording
+from sim.views.chapters import Chapter, Part, figures_of, tables_of
+from sim.views.records import GridRecords, Records
+from sim.views.registry import figure, table
+
+# Views register themselves when their modules are imported.
+from sim.views import figures_gradients, figures_learning, figures_success, figures_theory, figures_training  # noqa: F401  isort: skip
+
+
+def part(directory: Path) -> Part:
+    """The grids of a results folder, their tables and figures written."""
+    records = Records.read(directory)
+    chapters = [_chapter(grid, directory) for grid in records.grids()]
+    grids = wording.count(len(chapters), "grid")
+    return Part(f"{wording.count(len(records.runs), 'network')} in {grids}", overview(records), chapters)
+
+
+def _chapter(grid: GridRecords, directory: Path) -> Chapter:
+    figures, tables = list(figures_of(grid, figure, directory)), list(tables_of(grid, table, directory))
+    return Chapter(
+        grid.name, grid.question or grid.name, answers.answer(grid), reading.facts(grid), figures, tables
+    )
+
+
+def overview(records: Records) -> pd.DataFrame:
+    """How many networks each grid has and what became of them."""
+    rows = []
+    for grid in records.grids():
+        status = grid.runs["status"].value_counts()
+        rows.append(
+            {"grid": grid.name, "networks": len(grid.runs)}
+            | {s: int(status.get(s, 0)) for s in ("reached", "not_reached", "diverged")}
+        )
+    return pd.DataFrame(rows)
