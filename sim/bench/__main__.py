@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from sim.errors import StudyError
+
 PROGRAM = "python -m sim.bench"
+NIGHTLY = "nightly"
 WIDTH = 132
 
 
@@ -22,7 +26,7 @@ def _names(context: click.Context, parameter: click.Parameter, given: str | None
     return names
 
 
-@click.command()
+@click.command(epilog=f"{PROGRAM} nightly --help: the same every night, compared with all nights before.")
 @click.option("--points", metavar="A,B,…", callback=_names, help="Reference points.  [default: all]")
 @click.option("--repeats", metavar="N", type=click.IntRange(min=3), default=3, show_default=True,
               help="Measurements of each; medians are reported.")  # fmt: skip
@@ -66,15 +70,28 @@ def _write_json(found: dict[str, Any], path: Path) -> None:
     write(path, (json.dumps(found, indent=1) + "\n").encode())
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out the command line; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    nightly = words[:1] == [NIGHTLY]
+    program = f"{PROGRAM} {NIGHTLY}" if nightly else PROGRAM
     try:
-        return command.main(prog_name=PROGRAM, standalone_mode=False)
+        chosen = _nightly() if nightly else command
+        return chosen.main(words[1:] if nightly else words, prog_name=program, standalone_mode=False)
     except click.Abort:
         return 130
     except click.ClickException as error:
-        click.echo(f"error: {error.format_message()} (see {PROGRAM} --help)", err=True)
+        click.echo(f"error: {error.format_message()} (see {program} --help)", err=True)
         return 2
+    except StudyError as error:
+        click.echo(f"error: {error}", err=True)
+        return 2
+
+
+def _nightly() -> click.Command:
+    from sim.bench.nightly.command import nightly_command
+
+    return nightly_command
 
 
 if __name__ == "__main__":
