@@ -102,4 +102,5 @@ def profile_scores(
 
 def _means(values: NDArray[np.float64], count: int, seed: int) -> NDArray[np.float64]:
     """Means (R, ...) over resamples of values (..., P, S)."""
-    return resampled_means(values, multiplicities(resamples(*values.shape[-2:], count, seed)))
+    problems, seeds = values.shape[-2:]
+    return resampled_means(values, multiplicities(resamples(problems, seeds, count, seed)))
