@@ -48,6 +48,7 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
     order: Any,
     *,
     activation: Named = "tanh",
+    output: Named = "linear",
     normalizer: Named = "none",
     loss: Named = "softmax_cross_entropy",
     optimizer: Named = "sgd",
@@ -58,6 +59,7 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
     weight_decay: float = 0.0,
     decay: str = "l2",
     clipping: Named = "none",
+    frozen: Sequence[str] = (),
     precision: str = "float64",
 ) -> Trained:
     """Train one fully-connected network and return all that came of it.
@@ -65,8 +67,10 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
     ``inputs`` (rows, features); ``targets`` (rows,) class labels or numbers, or (rows, outputs);
     ``weights`` and ``biases`` a (fan_out, fan_in) and a (fan_out,) array a layer, the last the
     output layer; ``order`` (steps, batch) row numbers, a mini-batch a step.  Nothing given is
-    changed.  A layer computes a = φ(normalizer(W a + b)), the last W a + b; with ``residual``
-    a hidden layer as wide as the hidden layer before it adds its input.  The loss is the mean
+    changed.  A layer computes a = φ(normalizer(W a + b)), the last ψ(W a + b) with ψ the activation
+    ``output``; with ``residual`` a hidden layer as wide as the hidden layer before it adds its input.
+    ``frozen`` names tensors that are not trained, "biases" or "weights[0]" (the first layer's): they
+    stay what they are to the bit and count in no gradient norm.  The loss is the mean
     over the mini-batch; ``decay`` is ``l2`` (λ θ joins the gradient) or ``decoupled`` (θ shrinks by
     lr λ θ, with the schedule's lr); scales start at 1, shifts and optimizer state at 0.
 
@@ -92,6 +96,7 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
         "normalizer": given.part_of(normalizers, normalizer),
         "loss": given.part_of(losses, loss),
     }
+    last, last_settings = given.part_of(activations, output, "output")
     rule, settings = given.part_of(optimizers, optimizer)
     clip, limits = given.part_of(clippings, clipping)
     norm_limit, value_limit = clip.function(**limits)
@@ -103,6 +108,8 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
         settings,
         residual=residual,
         precision=precision,
+        output=last,
+        output_settings=tuple(last_settings.values()),
         **{kind: part for kind, (part, _) in part_of.items()},
     )
     member = fleets.Member(
@@ -120,6 +127,7 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
     for layer, (w, b) in zip(architecture.layout.layers, layers, strict=True):
         fleets.weights(fleet.theta[0], layer)[:] = w
         fleets.biases(fleet.theta[0], layer)[:] = b
+    fleet = fleets.freeze(fleet, given.frozen_places(architecture.layout.layers, frozen))
     rows = given.target_rows(targets, widths[-1], len(inputs), part_of["loss"][0])
     data = fleets.Data(
         features=fleets.padded_rows([inputs], precision),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sim.catalog import limits
-from sim.catalog.registry import Family, Part
+from sim.catalog.registry import Family, Part, nearest
 from sim.errors import StudyError, complaint
 
 Named = str | Mapping[str, Any]
@@ -18,8 +18,9 @@ Layers = list[tuple[np.ndarray, np.ndarray]]
 """Weights (fan_out, fan_in) and biases (fan_out,) of each layer."""
 
 
-def part_of(family: Family, named: Named) -> tuple[Part, dict[str, Any]]:
-    """A part of the catalog and all its parameters."""
+def part_of(family: Family, named: Named, argument: str | None = None) -> tuple[Part, dict[str, Any]]:
+    """A part of the catalog and all its parameters; ``argument`` is what errors call it, if not its kind."""
+    where = argument or family.kind
     given = {"name": named} if isinstance(named, str) else dict(named)
     try:
         part = family[given.pop("name")]
@@ -27,9 +28,9 @@ def part_of(family: Family, named: Named) -> tuple[Part, dict[str, Any]]:
         limits.check(part, bound)
         return part, bound
     except KeyError as missing:
-        raise StudyError(f"{family.kind}: {named!r} has no {missing}") from None
+        raise StudyError(f"{where}: {named!r} has no {missing}") from None
     except (LookupError, ValueError) as wrong:
-        raise StudyError(f"{family.kind}: {wrong}") from None
+        raise StudyError(f"{where}: {wrong}") from None
 
 
 def reals(name: str, value: Any, dimensions: int, shape: str) -> np.ndarray:
@@ -100,6 +101,24 @@ def target_rows(targets: Any, outputs: int, rows: int, loss: Part) -> np.ndarray
     if "regression" not in loss.tasks and (values.min() < 0.0 or values.max() > 1.0):
         raise StudyError(f"targets: {loss.name} compares with probabilities, from 0 to 1")
     return values
+
+
+def frozen_places(layers: Sequence[Any], names: Sequence[str]) -> list[int]:
+    """Places in θ of the tensors that ``names`` call: ``biases``, or ``weights[0]`` of the first layer."""
+    places: dict[str, range] = {}
+    for number, layer in enumerate(layers):
+        weights = range(layer.weight, layer.weight + layer.fan_out * layer.fan_in)
+        places[f"weights[{number}]"] = weights
+        places[f"biases[{number}]"] = range(layer.bias, layer.bias + layer.fan_out)
+    choices = ["weights", "biases", *places]
+    if isinstance(names, str):
+        raise StudyError(complaint("frozen", names, "is not a list of names", choices))
+    found: set[int] = set()
+    for name in names:
+        if name not in choices:
+            raise StudyError(complaint("frozen", name, "is unknown", choices, nearest(name, choices)))
+        found.update(*(of for tensor, of in places.items() if name in (tensor, tensor.partition("[")[0])))
+    return sorted(found)
 
 
 def check_numbers(dropout: float, weight_decay: float, decay: str, precision: str) -> None:

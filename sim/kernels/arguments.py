@@ -34,6 +34,10 @@ class Fleet(NamedTuple):
     """(R,) uint64: keys of the dropout masks."""
     schedule: np.ndarray
     """(R,) int64: which row of the course's factors."""
+    frozen: np.ndarray
+    """(F,) int64: the places in θ of parameters that are not trained."""
+    held: np.ndarray
+    """(R, F): what stands there, from the beginning to the end."""
 
 
 class Numbers(NamedTuple):
@@ -148,6 +152,8 @@ def argument_types(real: types.Type) -> Arguments:
                 array(wide, 2),
                 array(types.uint64, 1),
                 array(index, 1),
+                array(index, 1),
+                array(real, 2),
             ],
         ),
         data=jit.struct(

@@ -36,9 +36,9 @@ def score(space, network, samples, begin, rows, settings, decision, parts, tools
         count = min(space.columns, rows - start)
         gather(space, work, samples, samples.sequence[begin + start : begin + start + count], tools)
         evaluate(space, network, count, settings, parts, tools)
+        total += loss(space, work, count, parts) * count  # first: it applies the output activation
         outputs, targets = work[top.pre :], work[space.targets :]
         right += correct(outputs, targets, top.fan_out, space.columns, count, decision)
-        total += loss(space, work, count, parts) * count
     if rows == 0:
         return math.nan, math.nan
     return total / rows, right / rows

@@ -25,7 +25,7 @@ from sim.kernels.layout import Layer, Layout, aligned_zeros, layout
 from sim.kernels.matmul import product_kernel, scaling_product_kernel, transpose_kernel
 from sim.kernels.measure import Column
 from sim.kernels.network import Tools
-from sim.kernels.parts import Parts, compiled, encoded
+from sim.kernels.parts import LINEAR, Parts, compiled, encoded
 from sim.kernels.simd import lanes
 from sim.kernels.train import train_kernel
 
@@ -51,6 +51,10 @@ class Architecture:
     rule: Any
     residual: bool
     precision: str
+    output: Part = LINEAR
+    """Activation of the output layer."""
+    output_settings: tuple[Any, ...] = ()
+    """Its parameters, in their order: the same for all networks of a fleet."""
 
     @classmethod
     def of(
@@ -81,7 +85,10 @@ class Architecture:
     def kernels(self) -> tuple[Any, Parts, Tools]:
         """The training loop, the parts and the tools, compiled."""
         real = self.real
-        parts = compiled(self.activation, self.normalizer, self.loss, self.optimizer, self.rule, real)
+        output = (self.output, self.output_settings)
+        parts = compiled(
+            self.activation, self.normalizer, self.loss, self.optimizer, self.rule, real, *output
+        )
         return (
             train_kernel(real),
             parts,
@@ -145,12 +152,20 @@ def assemble(architecture: Architecture, members: Sequence[Member]) -> Fleet:
         numbers=_rows([_numbers(architecture, m) for m in members], np.float64),
         key=np.array([key_of(m.key) for m in members], np.uint64),
         schedule=np.array([m.schedule for m in members], np.int64),
+        frozen=np.empty(0, np.int64),
+        held=np.empty((count, 0), dtype),
     )
     if architecture.normalizer.learnable:
         for layer in plan.layers[:-1]:
             fleet.theta[:, layer.scale : layer.scale + layer.fan_out] = 1.0
             fleet.running[:, layer.running + layer.fan_out : layer.running + 2 * layer.fan_out] = 1.0
     return fleet
+
+
+def freeze(fleet: Fleet, places: Sequence[int]) -> Fleet:
+    """The same fleet with the parameters at ``places`` of θ held at what they are now."""
+    frozen = np.array(places, np.int64)
+    return fleet._replace(frozen=frozen, held=np.ascontiguousarray(fleet.theta[:, frozen]))
 
 
 def weights(theta: np.ndarray, layer: Layer) -> np.ndarray:
@@ -189,8 +204,11 @@ def notes_for(
     )
 
 
-def train(architecture: Architecture, fleet: Fleet, data: Data, course: Course, notes: Notes) -> None:
-    """Train the whole fleet in place, in the calling thread, without holding Python's lock."""
+def train(architecture: Architecture, fleet: Fleet, data: Data, course: Course, notes: Notes) -> Room:
+    """Train the whole fleet in place, in the calling thread, without holding Python's lock.
+
+    Returns the thread's scratch: the last network's latest gradient, and what its layers did.
+    """
     loop, parts, tools = architecture.kernels
     plan, real = architecture.layout, architecture.real
     room = Room(
@@ -200,3 +218,4 @@ def train(architecture: Architecture, fleet: Fleet, data: Data, course: Course, 
         np.zeros(fleet.optimizer.shape[1]),
     )
     loop(plan.space, fleet, data, course, notes, room, *parts, *tools)
+    return room

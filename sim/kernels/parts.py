@@ -17,8 +17,11 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 
 import sim.kernels.scalar
 import sim.kernels.sums  # noqa: F401  (registers the compiled sums)
+from sim.catalog.activations import activation as activations
 from sim.catalog.registry import Part
 from sim.kernels import jit, layerwise
+
+LINEAR = activations["linear"]
 
 # Bound when a template is specialised: the part's function and the number of its parameters.
 function: Any = None
@@ -78,6 +81,28 @@ def _loss(outputs, targets, delta, scratch, count):
 
 
 REAL: Any = types.float64
+
+# Bound for a loss behind an output activation: both compiled, and the activation's parameters.
+output: Any = None
+mean_loss: Any = None
+OUTPUT: tuple[Any, ...] = ()
+
+
+def _loss_of_activated(outputs, targets, delta, scratch, count):
+    """Mean of L(ψ(h), y): ``outputs`` h become ψ(h), and delta = ∂L/∂ψ · ψ'(h).
+
+    An output activation is a part of the loss as the training loop sees it, so that networks
+    without one pay nothing for it.
+    """
+    slopes = np.empty_like(outputs)
+    for k in range(outputs.shape[0]):
+        for b in range(outputs.shape[1]):
+            outputs[k, b], slopes[k, b] = output(outputs[k, b], *OUTPUT)
+    value = mean_loss(outputs, targets, delta, scratch, count)
+    for k in range(outputs.shape[0]):
+        for b in range(count):
+            delta[k, b] *= slopes[k, b]
+    return value
 
 
 def _constants(step, settings, constants):
@@ -161,7 +186,7 @@ def _compile(
     field: str, template: Any, part: Part, name: str, rule: Any, real: types.Type, **known: Any
 ) -> Any:
     typed = jit.inlined(jit.retyped(rule, real))
-    kernel = jit.specialised(template, f"{part.kind}_{part.name}_{name}_{real}", function=typed, **known)
+    kernel = jit.specialised(template, f"{part.kind}_{part.unique}_{name}_{real}", function=typed, **known)
     return jit.kernel(kernel, getattr(signatures(real), field))
 
 
@@ -187,9 +212,17 @@ def normalizer_kernels(part: Part, real: types.Type) -> tuple[Any, Any, Any]:
 
 
 @cache
-def loss_kernel(part: Part, real: types.Type) -> Any:
-    """The compiled loss with its slope."""
-    return _compile("loss", _loss, part, "mean", part.function, real, REAL=real)
+def loss_kernel(part: Part, real: types.Type, output: Part = LINEAR, settings: tuple[Any, ...] = ()) -> Any:
+    """The compiled loss with its slope, of the outputs h, or of ψ(h) with ψ an activation."""
+    if output is LINEAR:
+        return _compile("loss", _loss, part, "mean", part.function, real, REAL=real)
+    typed = jit.inlined(jit.retyped(part.function, real))
+    mean = jit.inlined(jit.specialised(_loss, f"mean_{part.name}", function=typed, REAL=real))
+    numbers = tuple(np.dtype(real.name).type(number) for number in settings)
+    name = "_".join(["loss", part.name, "of", output.unique, *map(str, settings), str(real)])
+    activate = jit.inlined(jit.retyped(output.function, real))
+    known = {"output": activate, "mean_loss": mean, "OUTPUT": numbers}
+    return jit.kernel(jit.specialised(_loss_of_activated, name, **known), signatures(real).loss)
 
 
 @cache
@@ -209,7 +242,7 @@ def _slots(count: int) -> tuple[Any, Any]:
 def _constants_kernel(part: Part, real: types.Type) -> Any:
     typed = jit.inlined(part.function)
     kernel = jit.specialised(
-        _constants, f"optimizer_{part.name}_constants_{real}", function=typed, COUNT=len(part.parameters)
+        _constants, f"optimizer_{part.unique}_constants_{real}", function=typed, COUNT=len(part.parameters)
     )
     return jit.kernel(kernel, signatures(real).constants)
 
@@ -227,7 +260,7 @@ def _update_kernel(part: Part, rule: Any, real: types.Type) -> Any:
 def _layerwise_kernel(part: Part, rule: Any, real: types.Type) -> Any:
     count = rule.update.__code__.co_argcount - 4 - len(rule.slots) - 2 * rule.pairs
     known = layerwise.known_of(rule, jit.called(jit.retyped(rule.update, real)))
-    name = f"{part.kind}_{part.name}_{rule.update.__name__.strip('_')}_{real}"
+    name = f"{part.kind}_{part.unique}_{rule.update.__name__.strip('_')}_{real}"
     return jit.kernel(
         jit.specialised(layerwise.update_layers, name, COUNT=count, **known), signatures(real).update
     )
@@ -239,7 +272,9 @@ def _rest_kernel(part: Part, rule: Any, real: types.Type) -> Any:
         return _rest_at_theta_kernel(real)
     reader, _ = _slots(len(rule.slots))
     count = rule.rest.__code__.co_argcount - 1 - len(rule.slots)
-    return _compile("rest", _rest, part, rule.rest.__name__.strip("_"), rule.rest, real, COUNT=count, read=reader)
+    return _compile(
+        "rest", _rest, part, rule.rest.__name__.strip("_"), rule.rest, real, COUNT=count, read=reader
+    )
 
 
 @cache
@@ -253,13 +288,23 @@ def optimizer_kernels(part: Part, rule: Any, real: types.Type) -> tuple[Any, Any
 
 
 def compiled(
-    activation: Part, normalizer: Part, loss: Part, optimizer: Part, rule: Any, real: types.Type
+    activation: Part,
+    normalizer: Part,
+    loss: Part,
+    optimizer: Part,
+    rule: Any,
+    real: types.Type,
+    output: Part = LINEAR,
+    settings: tuple[Any, ...] = (),
 ) -> Parts:
-    """All parts of one kind of network; ``rule`` is the optimizer's, which its settings may choose."""
+    """All parts of one kind of network; ``rule`` is the optimizer's, which its settings may choose.
+
+    ``output`` is the output layer's activation, ``settings`` are its parameters.
+    """
     return Parts(
         activation_kernel(activation, real),
         *normalizer_kernels(normalizer, real),
-        loss_kernel(loss, real),
+        loss_kernel(loss, real, output, settings),
         *optimizer_kernels(optimizer, rule, real),
     )
 

@@ -90,6 +90,20 @@ def rested(space, network, constants, parts):
 
 
 @jit.inlined
+def silence(gradient, places):
+    """A frozen parameter has no gradient: it counts in no norm and moves no average."""
+    for i in range(places.size):
+        gradient[places[i]] = real(0.0, gradient[0])
+
+
+@jit.inlined
+def hold(theta, places, values):
+    """A frozen parameter is what it was, whatever decay or the optimizer made of it."""
+    for i in range(places.size):
+        theta[places[i]] = values[i]
+
+
+@jit.inlined
 def condition(theta, gradient, numbers, rate):
     """Clip the gradient by value and by global norm, then decay: g ← clip(g) + λ θ, or θ ← θ − lr λ θ."""
     if numbers.clip_value < math.inf:
@@ -124,6 +138,7 @@ def train_one(space, network, samples, fleet, r, course, notes, room, parts, too
     resting = settings_of(fleet, r, numbers, 0.0)
     checkpoints, constants = borrowed(course.checkpoints), borrowed(room.constants)
     hyperparameters, factors = borrowed(room.hyperparameters), borrowed(course.factors[fleet.schedule[r]])
+    frozen, held = borrowed(fleet.frozen), borrowed(fleet.held[r])
     for i in range(hyperparameters.size):
         hyperparameters[i] = fleet.optimizer[r, i]
     measured = notes.layers.shape[2]
@@ -139,6 +154,7 @@ def train_one(space, network, samples, fleet, r, course, notes, room, parts, too
             at_rest = rested(space, network, constants, parts)
             note_scores(space, at_rest, samples, settings, numbers.decision, parts, tools, notes.curves[r, c])
         value = differentiate(space, network, samples, step, settings, parts, tools, layer_notes)
+        silence(network.gradient, frozen)
         if pausing:
             notes.curves[r, c, 0] = value
             note_layers(space, network, layer_notes)
@@ -160,11 +176,15 @@ def train_one(space, network, samples, fleet, r, course, notes, room, parts, too
                 before[i] = network.theta[i]
         hyperparameters[0] = fleet.optimizer[r, 0] * factors[step % factors.size]
         condition(network.theta, network.gradient, numbers, hyperparameters[0])
+        silence(network.gradient, frozen)
+        hold(network.theta, frozen, held)
         parts.constants(step + 1.0, hyperparameters, constants)
         parts.update(space.table, network.theta, network.gradient, network.state, constants, value)
+        hold(network.theta, frozen, held)
     at_rest = rested(space, network, constants, parts)
     for i in range(network.theta.size):
         network.theta[i] = at_rest.theta[i]
+    hold(network.theta, frozen, held)
 
 
 def _train(

@@ -1,14 +1,18 @@
-"""Gradient descent and momentum: θ follows g, or an average of past g."""
+"""Gradient descent and momentum: θ follows g, or an average of past g.
+
+Multiply-adds are fused, as those of the products are: one rounding less, one instruction less.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from sim.catalog.mathematics import fma
 from sim.catalog.optimizers.family import SHARE, Rule, optimizer
 
 
 def _descend(theta, g, lr):
-    return (theta - lr * g,)
+    return (fma(-lr, g, theta),)
 
 
 @optimizer(rule=lambda settings: Rule(_descend))
@@ -22,8 +26,8 @@ def sgd(step: Any, lr: float = 1e-3) -> Any:
 
 
 def _follow(theta, g, v, lr, decay, gain):
-    v = decay * v + gain * g
-    return theta - lr * v, v
+    v = fma(gain, g, decay * v)
+    return fma(-lr, v, theta), v
 
 
 @optimizer(
@@ -47,8 +51,8 @@ def momentum(
 
 
 def _look_ahead(theta, g, v, lr, beta):
-    v = beta * v + g
-    return theta - lr * (g + beta * v), v
+    v = fma(beta, v, g)
+    return fma(-lr, fma(beta, v, g), theta), v
 
 
 @optimizer(rule=lambda settings: Rule(_look_ahead, ("velocity",)), limits={"beta": SHARE})
