@@ -6,9 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sim.study.choices import Choice
+
+if TYPE_CHECKING:
+    from sim.study.comparison import Comparison, Problem
+    from sim.study.claims import Claim
 
 METRICS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 MEASURES = ("gradients", "activations", "updates", "train", "test")
@@ -140,7 +144,7 @@ class Descent:
 
 @dataclass(frozen=True)
 class Study:
-    """A title, a seed, grids of networks and descents on surfaces: some of each, or of one alone.
+    """A title, a seed; grids of networks, descents on surfaces, problems of a comparison: some, or all.
 
     ``source`` is the file it came from, for messages only.
     """
@@ -151,6 +155,9 @@ class Study:
     grids: tuple[Grid, ...] = ()
     source: str = field(default="study", compare=False)
     descents: tuple[Descent, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    comparison: Comparison | None = None
 
     @property
     def parts(self) -> dict[str, dict[str, tuple[Any, ...]]]:
@@ -159,7 +166,7 @@ class Study:
         A kind is planned, executed and kept on its own (see :mod:`sim.kinds`).
         """
         kinds: dict[str, dict[str, tuple[Any, ...]]] = {
-            "networks": {"grid": self.grids},
+            "networks": {"grid": self.grids, "problem": self.problems},
             "walks": {"descent": self.descents},
         }
         return {noun: parts for noun, parts in kinds.items() if any(parts.values())}
