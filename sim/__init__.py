@@ -41,6 +41,12 @@ if TYPE_CHECKING:
 __all__ = ["RunRecords", "StudyError", "Trained", "load_study", "run_study", "train_arrays"]
 
 _HOMES = {
+    "Table": "catalog.tables",
+    "activation": "catalog.activations",
+    "dataset": "catalog.datasets",
+    "initializer": "catalog.initializers",
+    "optimizer": "catalog.optimizers",
+    "surface": "catalog.surfaces",
     "RunRecords": "session",
     "StudyError": "errors",
     "Trained": "explicit",

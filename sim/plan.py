@@ -31,6 +31,7 @@ class Run:
 
     ``samples`` and ``batch_size`` are rows, ``steps`` parameter updates; ``epochs`` is None where the study
     counts steps. ``replicate`` names the draws: equal replicates share them in every cell of every grid.
+    ``stage``, ``entrant``, ``setting`` and ``trial`` place it in a comparison, see :mod:`sim.trials`.
     """
 
     index: int
@@ -57,13 +58,24 @@ class Run:
     steps: int
     epochs: int | None
     settings: Settings
+    stage: str = ""
+    entrant: str = ""
+    setting: str = ""
+    trial: int = -1
 
     def kernel_key(self) -> tuple[Any, ...]:
         """All that chooses kernels, shapes and data: runs of one batch have it in common."""
-        network = (self.depth, self.width, self.activation.name, self.normalizer, self.residual, self.loss)
+        network = (
+            self.depth,
+            self.width,
+            self.activation.identity,
+            self.normalizer,
+            self.residual,
+            self.loss,
+        )
         length = (self.batch_size, self.steps, self.epochs)
         data = (self.dataset, self.samples, self.scaling)
-        return data + network + (self.optimizer.name, _rule(self.optimizer)) + length + (self.settings,)
+        return data + network + (self.optimizer.identity, _rule(self.optimizer)) + length + (self.settings,)
 
     @property
     def rows(self) -> int:
@@ -113,6 +125,8 @@ class Plan:
     study: Study
     runs: tuple[Run, ...]
     batches: tuple[Batch, ...]
+    stage: str = ""
+    """The latest stage of a comparison that has been planned (see :mod:`sim.trials`)."""
 
     noun: ClassVar = "networks"
 
@@ -164,7 +178,7 @@ def plan(study: Study, only: Iterable[str] = ()) -> Plan:
     for position, grid in enumerate(study.grids):
         where = f"{study.source}: grid[{position}] {grid.name!r}"
         more = _runs(grid, where, len(runs))
-        batches += _batches(more, len(batches))
+        batches += batches_of(more, len(batches))
         runs += more
     kept = tuple(batch for batch in batches if batch.runs[0].grid in wanted)
     return Plan(study, tuple(run for run in runs if run.grid in wanted), kept)
@@ -194,7 +208,7 @@ def _runs(grid: Grid, where: str, first: int) -> list[Run]:
     return found
 
 
-def _batches(runs: list[Run], first: int) -> list[Batch]:
+def batches_of(runs: list[Run], first: int) -> list[Batch]:
     """Runs of equal kernel key in batches of bounded work, in order of their first runs."""
     groups: dict[tuple[Any, ...], list[Run]] = {}
     for run in runs:

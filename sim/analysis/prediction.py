@@ -62,7 +62,12 @@ def compare_with_theory(
 def predict(
     activation: str, initializer: str, width: int, depth: int, bias: str, scaling: str
 ) -> tuple[float, float]:
-    """Squared factor per layer over `depth` layers from the data on, and χ₁ at q*; parts by their labels."""
+    """Squared factor per layer over `depth` layers from the data on, and χ₁ at q*; parts by their labels.
+
+    NaN for parts that theory says nothing of, a user's own from a file among them.
+    """
+    if not all(map(is_known, ("activation", "initializer"), (activation, initializer))):
+        return np.nan, np.nan
     weights, biases = parse("initializer", initializer), parse("bias", bias)
     sigma = weight_variance(weights.name, weights.parameters, width, width)
     given = dict(biases.parameters)
@@ -87,6 +92,12 @@ def parse(kind: str, label: str) -> Choice:
     pairs = (pair.partition("=") for pair in inside.split(", ") if pair)
     given = {key: _value(text) for key, _, text in pairs}
     return Choice(kind, name, tuple(family(kind)[name].bind(**given).items()))
+
+
+def is_known(kind: str, label: str) -> bool:
+    """Whether a label of the records is that of a part of the catalog: one from a file tells its path."""
+    name, _, inside = label.removesuffix(")").partition("(")
+    return name in list(family(kind)) and not inside.startswith("path=")
 
 
 def _value(text: str) -> object:

@@ -9,7 +9,7 @@ layer's standard normals and U(±r) the uniform distribution on [−r, r].
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -28,17 +28,9 @@ __all__ = ["Draw", "Probe", "bias", "draw_normals", "initialize", "initializer",
 class _WithGain(Family):
     """A family whose every part has one parameter more, ``gain``, applied by :func:`initialize`."""
 
-    def __call__(self, name: str | None = None, **traits: Any) -> Callable[[Any], Part]:
-        register = super().__call__(name, **traits)
-
-        def register_with_gain(function: Any) -> Part:
-            part = register(function)
-            self._parts[part.name] = replace(
-                part, parameters=MappingProxyType({**part.parameters, "gain": 1.0})
-            )
-            return self._parts[part.name]
-
-        return register_with_gain
+    def described(self, name: str, function: Any, traits: dict[str, Any]) -> Part:
+        part = super().described(name, function, traits)
+        return replace(part, parameters=MappingProxyType({**part.parameters, "gain": 1.0}))
 
 
 initializer = _WithGain("initializer", supplied=1)

@@ -1,4 +1,4 @@
-"""The user's own surface: a Python file with one function, as those of :mod:`sim.catalog.surfaces`.
+"""What a surface from outside the package may leave out, and how it may be written.
 
     from math import sin, cos                       # plain Python, NumPy's scalar functions, or Numba's jit
 
@@ -8,85 +8,67 @@
     def mine(x, y, stretch=1.0):
         return x * x + stretch * y * y, 2 * x, 2 * stretch * y
 
-Every problem a file can have is one ValueError of one line that names the file.
+``@surface(domain=…, minima=…)`` above the function says the same.
 """
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import math
-from functools import lru_cache
 from pathlib import Path
-from types import FunctionType, MappingProxyType
 from typing import Any
 
-from sim.catalog.registry import Part, nearest
-from sim.catalog.surfaces import Minimum, square
+from sim.catalog.own import own_part, with_traits
+from sim.catalog.registry import Part, PartError
+from sim.catalog.surfaces import Minimum, is_separable, square
 
 DOMAIN = square(-2.0, 2.0)
 
 
 def own_surface(path: str, name: str) -> Part:
     """The function ``name`` of a Python file as a surface; equal files give the same part."""
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
-    return _part(path, name, content)
+    return own_part("surface", path, name)
 
 
-@lru_cache(maxsize=64)
-def _part(path: str, name: str, content: bytes) -> Part:
-    found = _carried_out(path, content)
-    function = found.get(name)
-    function = getattr(function, "py_func", function)  # what Numba's jit decorated is compiled again here
-    if not isinstance(function, FunctionType):
-        names = [word for word, value in found.items() if callable(value) and not word.startswith("_")]
-        like = nearest(name, names)
-        raise ValueError(f"{path}: has no function {name!r}" + (f"; did you mean {like!r}?" if like else ""))
-    described = list(inspect.signature(function).parameters.values())
-    if len(described) < 2:
-        raise ValueError(f"{path}: {name} must take x and y")
-    settings = {parameter.name: parameter.default for parameter in described[2:]}
-    traits = {
-        "domain": _domain(path, found.get("DOMAIN", DOMAIN)),
-        "minima": _minima(path, found.get("MINIMA", ()), function, settings),
-        "source": Path(path).name,
-        "unique": f"{name}_{hashlib.sha256(content).hexdigest()[:12]}",
-    }
-    return Part("surface", name, function, MappingProxyType(settings), MappingProxyType(traits))
+def complete(part: Part) -> Part:
+    """The surface with a domain, and its minima with their values, the best first."""
+    count = 1 if is_separable(part) else 2
+    if len(inspect.signature(part.function).parameters) < 2:
+        raise PartError(f"{part.name} must take {'x and its place' if count == 1 else 'x and y'}")
+    default = DOMAIN[:count]
+    return with_traits(
+        part,
+        domain=_domain(part.traits.get("domain", default), count),
+        minima=_minima(part, count),
+        source=part.traits.get("source", Path(part.path).name),
+    )
 
 
-def _carried_out(path: str, content: bytes) -> dict[str, Any]:
-    """The names that the file defines."""
-    found: dict[str, Any] = {"__name__": Path(path).stem, "__file__": path}
-    try:
-        exec(compile(content, path, "exec"), found)
-    except SyntaxError as error:
-        raise ValueError(f"{path}: is not Python: {error.msg} (line {error.lineno})") from None
-    except Exception as error:
-        said = " ".join(str(error).split())
-        raise ValueError(f"{path}: cannot be carried out: {type(error).__name__}: {said}") from None
-    return found
-
-
-def _domain(path: str, written: Any) -> Any:
+def _domain(written: Any, count: int) -> Any:
     try:
         intervals = tuple((float(low), float(high)) for low, high in written)
     except (TypeError, ValueError):
         intervals = ()
-    if len(intervals) != 2 or not all(low < high < math.inf for low, high in intervals):
-        raise ValueError(f"{path}: DOMAIN = {written!r} is not two intervals ((low, high), (low, high))")
+    if len(intervals) != count or not all(-math.inf < low < high < math.inf for low, high in intervals):
+        wanted = "two intervals ((low, high), (low, high))" if count == 2 else "one interval ((low, high),)"
+        raise PartError(f"DOMAIN = {written!r} is not {wanted}")
     return intervals
 
 
-def _minima(path: str, written: Any, function: Any, settings: dict[str, Any]) -> Any:
+def _minima(part: Part, count: int) -> Any:
     """The minima with their values at the default parameters, the best first."""
+    written = part.traits.get("minima", ())
     try:
-        points = [(float(x), float(y)) for x, y in written]
-        known = [Minimum(float(function(*at, *settings.values())[0]), at) for at in points]
+        known = [entry if isinstance(entry, Minimum) else _minimum(part, entry, count) for entry in written]
     except Exception as error:
         said = " ".join(str(error).split())
-        raise ValueError(f"{path}: MINIMA = {written!r} cannot be used: {said}") from None
+        raise PartError(f"MINIMA = {written!r} cannot be used: {said}") from None
     return tuple(sorted(known, key=lambda minimum: minimum.value))
+
+
+def _minimum(part: Part, entry: Any, count: int) -> Minimum:
+    at = tuple(float(x) for x in entry)
+    if len(at) != count:
+        raise ValueError(f"{entry!r} has {len(at)} coordinates, not {count}")
+    place = () if count == 2 else (0.0,)
+    return Minimum(float(part.function(*at, *place, *part.parameters.values())[0]), at)

@@ -4,6 +4,10 @@ A *family* (activations, initializers, optimizers …) is a mapping from name to
 :class:`Part`.  A part is one function; the arguments the family does not supply
 itself are the part's parameters, their defaults its defaults.  Nothing here
 compiles anything: the catalog is plain Python that the kernels compile later.
+
+Parts may come from outside the package: decorated in someone's own Python code, they join
+the family under a name that is still free; in a file named by a study (see
+:mod:`sim.catalog.own`) they are kept apart from it.
 """
 
 from __future__ import annotations
@@ -11,9 +15,13 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
+
+from sim.catalog.content import fingerprint
 
 REQUIRED = inspect.Parameter.empty
 """Default of a parameter that has none: the study must give a value."""
@@ -23,6 +31,10 @@ def nearest(word: str, choices: list[str]) -> str | None:
     """The choice most like ``word``, or None where none is close."""
     found = difflib.get_close_matches(str(word), choices, n=1, cutoff=0.5)
     return found[0] if found else None
+
+
+class PartError(ValueError):
+    """What is wrong with a part that someone wrote, in one line."""
 
 
 class UnknownName(LookupError):
@@ -47,6 +59,10 @@ class Part:
     function: Callable[..., Any]
     parameters: Mapping[str, Any]
     traits: Mapping[str, Any] = field(default_factory=dict)
+    content: str = ""
+    """Digest of what it is, where it comes from outside the package."""
+    path: str = ""
+    """The user's file it stands in, if any."""
 
     def __getattr__(self, trait: str) -> Any:
         traits = object.__getattribute__(self, "traits")
@@ -55,7 +71,12 @@ class Part:
         raise AttributeError(f"{self.kind} {self.name!r} has no {trait!r}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _part_by_name, (self.kind, self.name)
+        return _part_again, (self.kind, self.name, self.path, self.content)
+
+    @property
+    def unique(self) -> str:
+        """The name its kernels are cached under: one from outside the package tells its content too."""
+        return f"{self.name}_{self.content[:16]}" if self.content else self.name
 
     @property
     def summary(self) -> str:
@@ -81,8 +102,41 @@ class Part:
 _FAMILIES: dict[str, Family] = {}
 
 
-def _part_by_name(kind: str, name: str) -> Part:
+def _part_again(kind: str, name: str, path: str, content: str) -> Part:
+    """The part itself, in whatever process."""
+    if path:
+        from sim.catalog.own import own_part
+
+        return own_part(kind, path, name, content)
     return _FAMILIES[kind][name]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Parts that a user's file registers while it is carried out."""
+
+    path: str
+    content: str
+    parts: dict[tuple[str, str], Part] = field(default_factory=dict)
+
+
+_COLLECTION: ContextVar[Collection | None] = ContextVar("collection", default=None)
+
+
+@contextmanager
+def collected(path: str, content: str) -> Iterator[Collection]:
+    """While this lasts, what comes from outside the package registers here and in no family."""
+    collection = Collection(path, content)
+    token = _COLLECTION.set(collection)
+    try:
+        yield collection
+    finally:
+        _COLLECTION.reset(token)
+
+
+def is_foreign(function: Callable[..., Any]) -> bool:
+    """Whether a function was written outside the package."""
+    return not str(function.__module__).startswith("sim.")
 
 
 class Family(Mapping[str, Part]):
@@ -101,21 +155,43 @@ class Family(Mapping[str, Part]):
         """Decorate a function: ``@activation(bound=1.0)``; the name is the function's."""
 
         def register(function: Callable[..., Any]) -> Part:
-            described = list(inspect.signature(function).parameters.values())
-            parameters = {p.name: p.default for p in described[self.supplied :]}
-            part = Part(
-                self.kind,
-                name or function.__name__,
-                function,
-                MappingProxyType(parameters),
-                MappingProxyType(traits),
-            )
-            if part.name in self._parts:
-                raise ValueError(f"{self.kind} {part.name!r} is registered twice")
-            self._parts[part.name] = part
+            part = self.described(name or function.__name__, function, traits)
+            if part.content:
+                from sim.catalog.own import completed
+
+                part = completed(part)
+            collection = _COLLECTION.get()
+            if is_foreign(function) and collection is not None:
+                collection.parts[self.kind, part.name] = part
+            else:
+                self._keep(part)
             return part
 
         return register
+
+    def described(self, name: str, function: Callable[..., Any], traits: dict[str, Any]) -> Part:
+        """The part that a decorated function is; families that want more than its arguments add to this."""
+        collection = _COLLECTION.get()
+        content = self.content_of(function, traits)
+        path = collection.path if content and collection else ""
+        described = list(inspect.signature(function).parameters.values())
+        parameters = {p.name: p.default for p in described[self.supplied :]}
+        return Part(
+            self.kind, name, function, MappingProxyType(parameters), MappingProxyType(traits), content, path
+        )
+
+    def content_of(self, function: Callable[..., Any], traits: Mapping[str, Any]) -> str:
+        """The digest of a part from outside the package: of its file, or of its code; "" for others."""
+        if not is_foreign(function):
+            return ""
+        collection = _COLLECTION.get()
+        return collection.content if collection else fingerprint(function, traits)
+
+    def _keep(self, part: Part) -> None:
+        known = self._parts.get(part.name)
+        if known is not None and not (known.content and part.content):  # a cell of a notebook may run again
+            raise ValueError(f"{self.kind} {part.name!r} is registered twice")
+        self._parts[part.name] = part
 
     def __getitem__(self, name: str) -> Part:
         if name not in self._parts:

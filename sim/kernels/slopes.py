@@ -52,5 +52,5 @@ def slope_kernel(part: Part) -> Any:
     """The compiled surface: value and gradient of all starts of a block."""
     template = _slope_of_terms if is_separable(part) else _slope_of_two
     known = {"function": jit.inlined(jit.retyped(part.function, REAL)), "COUNT": len(part.parameters)}
-    name = f"surface_{part.traits.get('unique', part.name)}"
+    name = f"surface_{part.unique}"
     return jit.kernel(jit.specialised(template, name, **known), SLOPE)

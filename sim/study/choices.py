@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sim.catalog.registry import Family, Part
+from sim.catalog.registry import Family, Part, PartError
 
 HOMES = {
     "activation": "activations",
@@ -41,29 +41,35 @@ class Choice:
     kind: str
     name: str
     parameters: tuple[tuple[str, Any], ...] = ()
+    path: str = ""
+    """The user's own file it stands in, if any."""
+    content: str = ""
+    """Digest of what it is, where it comes from outside the package: other content is another choice."""
 
     @property
     def part(self) -> Part:
-        """The part of the catalog, or the user's own surface.
+        """The part of the catalog, or the user's own.
 
         Raises UnknownName where the catalog has none, ValueError where the user's file cannot be used.
         """
-        if self.own_file is not None:
-            from sim.catalog.own_surfaces import own_surface
+        if self.path:
+            from sim.catalog.own import own_part
 
-            return own_surface(self.own_file, self.name)
-        return family(self.kind)[self.name]
-
-    @property
-    def own_file(self) -> str | None:
-        """The file that the user's own surface stands in."""
-        return dict(self.parameters).get("path") if self.kind == "surface" else None
+            return own_part(self.kind, self.path, self.name, self.content)
+        part = family(self.kind)[self.name]
+        if part.content != self.content:
+            raise PartError(f"{self.kind} {self.name!r} was defined again since the study was loaded")
+        return part
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The parameters that the part's function takes: all but the file it comes from."""
-        known = self.part.parameters
-        return {name: value for name, value in self.parameters if name in known}
+        """The parameters by name."""
+        return dict(self.parameters)
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What tells parts apart, whatever their parameters: name and, from outside the package, content."""
+        return self.name, self.content
 
     def value(self, name: str) -> Any:
         """The value of one parameter; raises KeyError where the part has no such parameter."""
@@ -71,7 +77,8 @@ class Choice:
 
     def as_dict(self) -> dict[str, Any]:
         """Name and parameters, as the study file writes them."""
-        return {"name": self.name, **dict(self.parameters)}
+        named = {"path": self.path, "name": self.name} if self.path else {"name": self.name}
+        return {**named, **dict(self.parameters)}
 
     @property
     def label(self) -> str:
@@ -80,7 +87,8 @@ class Choice:
         The learning rate stays out: it has a column of its own in the records.
         """
         defaults = self.part.parameters
-        shown = [
+        shown = [f"path={Path(self.path).name}"] if self.path else []
+        shown += [
             f"{name}={_shown(name, value)}"
             for name, value in self.parameters
             if name != "lr" and value != defaults.get(name)

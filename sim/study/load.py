@@ -11,12 +11,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from sim.errors import StudyError, complaint
-from sim.study.check import check_grid, check_study
+from sim.study.check import check_grid, check_problem, check_study
 from sim.study.choices import Choice
+from sim.study.claim_check import check_claims
+from sim.study.claim_load import claims_in
+from sim.study.comparison import Problem
+from sim.study.comparison_factors import PROBLEM
 from sim.study.document import keys_in, read_section
-from sim.study.factors import FACTORS, GRID, LENGTHS, SETTINGS
+from sim.study.example_load import example_of
+from sim.study.example_model import Example
+from sim.study.factors import FACTORS, GRID, LENGTHS, SETTINGS, Key
 from sim.study.model import Descent, Grid, Settings, Study
 from sim.study.override import override
+from sim.study.own import relative_to
 from sim.study.sections import sections_in
 from sim.study.surface_load import descent_of
 from sim.study.trouble import brief, one_line
@@ -32,8 +39,10 @@ def load(source: str | Path | Mapping[str, Any], overrides: tuple[str, ...]) -> 
         name, folder, table = str(source), Path(source).absolute().parent, _read(Path(source))
     for text in overrides:
         override(table, text)
+    claims = claims_in(table, name)
     try:
-        documents = {section: read_section(table, section) for section in sections_in(table)}
+        with relative_to(folder):
+            documents = {section: read_section(table, section) for section in sections_in(table)}
     except ValidationError as error:
         raise StudyError(one_line(error, name, table)) from None
     parts = {section: READ[section](document, name, folder) for section, document in documents.items()}
@@ -46,8 +55,13 @@ def load(source: str | Path | Mapping[str, Any], overrides: tuple[str, ...]) -> 
         parts.get("grid", ()),
         source=name,
         descents=parts.get("descent", ()),
+        problems=parts.get("problem", ()),
+        comparison=getattr(documents.get("problem"), "comparison", None),
+        claims=claims,
+        examples=parts.get("example", ()),
     )
     check_study(study)
+    check_claims(study)
     return study
 
 
@@ -105,12 +119,46 @@ def _descents(document: Any, name: str, folder: Path) -> tuple[Descent, ...]:
     )
 
 
+def _examples(document: Any, name: str, folder: Path) -> tuple[Example, ...]:
+    """The worked examples of such a file."""
+    shared = keys_in(document.defaults)
+    return tuple(
+        example_of(table, shared, f"{name}: example[{index}] {table.name!r}")
+        for index, table in enumerate(document.example)
+    )
+
+
 def _one_length(written: Mapping[str, Any], where: str) -> None:
     if all(length in written for length in LENGTHS):
         raise StudyError(complaint(where, "epochs", "stands beside 'steps': write exactly one of the two"))
 
 
-def _grid(table: Any, shared: Mapping[str, Any], where: str, folder: Path) -> Grid:
+def _problems(document: Any, name: str, folder: Path) -> tuple[Problem, ...]:
+    """The problems of such a file, and that there are rules to compare optimizers by."""
+    if document.comparison is None:
+        raise StudyError(complaint(name, "comparison", "is missing beside the problems"))
+    shared = keys_in(document.defaults)
+    if document.precision is not None:
+        shared.setdefault("precision", document.precision)
+    _one_length(shared, f"{name}: defaults")
+    return tuple(
+        _problem(table, shared, f"{name}: problem[{index}] {table.name!r}", folder)
+        for index, table in enumerate(document.problem)
+    )
+
+
+def _problem(table: Any, shared: Mapping[str, Any], where: str, folder: Path) -> Problem:
+    """A problem: a grid of one cell, its metric and where it says so its target."""
+    grid = _grid(table, shared, where, folder, {**GRID, "measure": PROBLEM["measure"]})
+    written = {**shared, **keys_in(table)}
+    problem = Problem(grid, written.get("metric", PROBLEM["metric"].default), written.get("level"))
+    check_problem(problem, where)
+    return problem
+
+
+def _grid(
+    table: Any, shared: Mapping[str, Any], where: str, folder: Path, keys: Mapping[str, Key] = GRID
+) -> Grid:
     """A grid with the defaults below its own keys; its own steps or epochs silence those of the defaults."""
     own = keys_in(table)
     _one_length(own, where)
@@ -121,7 +169,7 @@ def _grid(table: Any, shared: Mapping[str, Any], where: str, folder: Path) -> Gr
         raise StudyError(complaint(where, "steps", "is missing: write steps or epochs", LENGTHS))
     values = {
         name: written[name] if name in written else key.read(key.default)
-        for name, key in GRID.items()
+        for name, key in keys.items()
         if name in written or name not in LENGTHS
     }
     grid = Grid(
@@ -163,5 +211,5 @@ def _locate(choice: Choice, folder: Path, where: str) -> Choice:
     return Choice(choice.kind, choice.name, tuple(given.items()))
 
 
-READ = {"grid": _grids, "descent": _descents}
+READ = {"grid": _grids, "descent": _descents, "problem": _problems, "example": _examples}
 """What makes the parts of each section, from its document, the file's name and its folder."""

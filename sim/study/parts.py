@@ -9,6 +9,7 @@ from typing import Any
 from sim.catalog.limits import Range
 from sim.catalog.registry import REQUIRED, Part
 from sim.study.choices import Choice, family
+from sim.study.own import is_own, own, prove
 from sim.study.values import (
     LONGEST_RANGE,
     Reader,
@@ -44,15 +45,16 @@ def patterns(kind: str, special: str | None = None) -> Reader:
 
 def matches(pattern: Choice, choice: Choice) -> bool:
     """Whether a choice is the part of the pattern and agrees with every parameter written there."""
-    return pattern.name == choice.name and set(pattern.parameters) <= set(choice.parameters)
+    same_file = pattern.path in ("", choice.path)
+    return pattern.name == choice.name and same_file and set(pattern.parameters) <= set(choice.parameters)
 
 
 def _expand(kind: str, value: Any, special: str | None, complete: bool) -> tuple[Choice, ...]:
     """All Choices of one entry: the product of its parameters, in the order the part declares them."""
     if special is not None and value == special:
         return (Choice(kind, special),)
-    part = _named(kind, value, [special, *family(kind)] if special else list(family(kind)))
-    given = {} if isinstance(value, str) else {name: entry for name, entry in value.items() if name != "name"}
+    part, naming = part_of(kind, value, special), ("path", "name") if is_own(kind, value) else ("name",)
+    given = {} if isinstance(value, str) else {name: value[name] for name in value if name not in naming}
     for name in given:
         if name not in part.parameters:
             raise Trouble(name, f"is not a parameter of {part.name}", ["name", *part.parameters])
@@ -60,7 +62,7 @@ def _expand(kind: str, value: Any, special: str | None, complete: bool) -> tuple
         if complete and default is REQUIRED and name not in given:
             raise Trouble(name, f"is missing: {kind} {part.name} needs it", path=_below(name))
     values = {
-        name: inside(_below(name), _parameter(part, name), given[name]) if name in given else (default,)
+        name: inside(_below(name), parameter(part, name), given[name]) if name in given else (default,)
         for name, default in part.parameters.items()
         if complete or name in given
     }
@@ -68,10 +70,20 @@ def _expand(kind: str, value: Any, special: str | None, complete: bool) -> tuple
         raise Trouble(
             part.name, f"spans more than {LONGEST_RANGE:,} values: shorten a list of its parameters"
         )
-    return tuple(
-        Choice(kind, part.name, tuple(zip(values, row, strict=True)))
+    found = tuple(
+        Choice(kind, part.name, tuple(zip(values, row, strict=True)), part.path, part.content)
         for row in itertools.product(*values.values())
     )
+    if complete and part.content:
+        prove(found)
+    return found
+
+
+def part_of(kind: str, value: Any, special: str | None = None) -> Part:
+    """The part that an entry names: of the catalog, or the user's own."""
+    if is_own(kind, value):
+        return own(kind, value)
+    return _named(kind, value, [special, *family(kind)] if special else [*family(kind)])
 
 
 def _named(kind: str, value: Any, names: list[str]) -> Part:
@@ -86,7 +98,7 @@ def _named(kind: str, value: Any, names: list[str]) -> Part:
     return family(kind)[name]
 
 
-def _parameter(part: Part, name: str) -> Reader:
+def parameter(part: Part, name: str) -> Reader:
     """A reader for one parameter: a value, a list or a range of what the part's ``limits`` allow.
 
     The type is that of the default; without one it follows from the limit or the annotation.

@@ -14,7 +14,7 @@ from sim.study.choices import Choice, family
 from sim.study.factors import Key
 from sim.study.model import Published
 from sim.study.parts import choices, matches, patterns
-from sim.study.values import Reader, Trouble, gathered, identifier, inside, integer, key, listed, number
+from sim.study.values import Reader, Trouble, flag, gathered, identifier, inside, integer, key, listed, number
 
 MOST_ON_A_SIDE = 2001
 
@@ -23,7 +23,7 @@ EVERY = "every"
 
 
 def _each(kind: str) -> Reader:
-    """Reads one entry as :func:`~sim.study.parts.choices` does; ``every`` reads it for each part of the family."""
+    """Reads one entry as :func:`~sim.study.parts.choices`; ``every`` reads it for each part of the family."""
     read = choices(kind)
 
     def expand(value: Any) -> tuple[Choice, ...]:
@@ -33,20 +33,6 @@ def _each(kind: str) -> Reader:
         return tuple(choice for name in family(kind) for choice in read({**table, "name": name}))
 
     return expand
-
-
-def _surface(value: Any) -> tuple[Choice, ...]:
-    """A part of the catalog, or a file: its path is still relative, its parameters are not checked yet."""
-    if not isinstance(value, dict) or "path" not in value:
-        return tuple(_each("surface")(value))
-    if not isinstance(value["path"], str) or "\0" in value["path"]:
-        raise Trouble(value["path"], "is not the path of a Python file", path=".path")
-    if "name" not in value:
-        raise Trouble("name", "is missing: which function of the file?")
-    name = inside(".name", identifier, value["name"])
-    others = [word for word in value if word not in ("path", "name")]
-    given = {word: inside(f".{key(word)}", number(), value[word]) for word in others}
-    return (Choice("surface", name, (("path", value["path"]), *given.items())),)
 
 
 def _starts(value: Any) -> tuple[tuple[str, tuple[float, ...]], ...]:
@@ -93,7 +79,7 @@ def is_published(row: Published, optimizer: Choice, steps: int) -> bool:
 
 
 DESCENT_FACTORS: Mapping[str, Key] = {
-    "surface": Key(gathered(_surface), "two_wells"),
+    "surface": Key(gathered(_each("surface")), "two_wells"),
     "optimizer": Key(gathered(_each("optimizer")), {"name": "sgd", "lr": 0.01}),
     "noise": Key(listed(number(0)), 0.0),
     "steps": Key(listed(integer(1, 100_000_000), whole=True)),
@@ -111,5 +97,6 @@ DESCENT: Mapping[str, Key] = {
     "radius": Key(number(0, above=True), 0.05),
     "tolerance": Key(number(0), 1e-12),
     "published": Key(_published, []),
+    "animate": Key(flag, False),
 }
 """What a descent may hold besides its name and its question."""

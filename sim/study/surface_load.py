@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from sim.catalog.registry import REQUIRED, Part, nearest
 from sim.catalog.surfaces import domain_of, is_separable
 from sim.errors import StudyError, complaint
-from sim.study.choices import Choice
 from sim.study.document import keys_in
 from sim.study.model import Descent
 from sim.study.surface_factors import DESCENT, DESCENT_FACTORS, STARTS, is_published
-from sim.study.trouble import Brief, brief
 
 POSITIONS = {"start": 100, "map": 0}
 """How many positions of a path are kept where the file does not say: those of single starts are drawn."""
@@ -36,14 +32,13 @@ def descent_of(table: Any, shared: Mapping[str, Any], where: str, folder: Path) 
         for name, key in DESCENT.items()
         if name not in STARTS
     }
-    surfaces = tuple(_located(choice, folder, f"{where}.surface") for choice in values["surface"])
     descent = Descent(
         table.name,
         table.question,
-        {name: surfaces if name == "surface" else values[name] for name in DESCENT_FACTORS},
+        {name: values[name] for name in DESCENT_FACTORS},
         source[starts] if starts == "start" else (),
         source[starts] if starts == "map" else None,
-        **{name: values[name] for name in ("replicates", "positions", "radius", "tolerance", "published")},
+        **{name: values[name] for name in DESCENT if name not in (*DESCENT_FACTORS, *STARTS)},
     )
     _check_starts(descent, where)
     _check_published(descent, where)
@@ -56,38 +51,6 @@ def _starts(given: Mapping[str, Any], where: str) -> str | None:
     if len(found) > 1:
         raise StudyError(complaint(where, "map", "stands beside 'start': write exactly one of the two"))
     return found[0] if found else None
-
-
-def _located(choice: Choice, folder: Path, where: str) -> Choice:
-    """A user's own surface with its path made absolute and its parameters bound; others as they are."""
-    if choice.own_file is None:
-        return choice
-    path = (folder / choice.own_file).resolve()
-    found = Choice(choice.kind, choice.name, (("path", str(path)),))
-    try:
-        part = found.part
-    except ValueError as error:
-        raise StudyError(f"{where}: {error}") from None
-    given = dict(choice.parameters[1:])
-    for name in given:
-        if name not in part.parameters:
-            problem = f"is not a parameter of {part.name}"
-            raise StudyError(
-                complaint(
-                    where, Brief(name), problem, list(part.parameters), nearest(name, list(part.parameters))
-                )
-            )
-    bound = {**part.parameters, **given}
-    for name, value in bound.items():
-        _check_parameter(part, name, value, where)
-    return Choice(choice.kind, choice.name, (("path", str(path)), *((n, float(v)) for n, v in bound.items())))
-
-
-def _check_parameter(part: Part, name: str, value: Any, where: str) -> None:
-    if value is REQUIRED:
-        raise StudyError(complaint(f"{where}.{name}", name, f"is missing: surface {part.name} needs it"))
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
-        raise StudyError(complaint(f"{where}.{name}", brief(repr(value)), "is not a finite number"))
 
 
 def _check_starts(descent: Descent, where: str) -> None:

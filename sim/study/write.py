@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sim.study.choices import Choice
+from sim.study.comparison import Axis, Comparison, Entrant, Problem
+from sim.study.comparison_factors import PROBLEM, RULES
 from sim.study.factors import SETTINGS
 from sim.study.model import Descent, Grid, Settings, Study
 
@@ -20,7 +22,11 @@ SPECIAL = {"samples": "all", "batch_size": "full", "evaluate": "all"}
 def to_toml(study: Study) -> str:
     """The resolved study; loads again to an equal one."""
     lines = [f"{name} = {_value(getattr(study, name))}" for name in ("title", "question", "seed")]
-    for kind, table in _tables(study):
+    if study.comparison:
+        rules = _comparison(study.comparison)
+        lines += ["", "[comparison]", *(f"{name} = {_value(entry)}" for name, entry in rules.items())]
+    claims = [("claim", claim.as_dict()) for claim in study.claims]
+    for kind, table in [*_tables(study), *claims]:
         lines += ["", f"[[{kind}]]", *(f"{name} = {_value(entry)}" for name, entry in table.items())]
     return "\n".join(lines) + "\n"
 
@@ -28,19 +34,66 @@ def to_toml(study: Study) -> str:
 def digest(study: Study) -> str:
     """SHA-256, in hex, of what decides the results: seed, all parts in their order, the bytes of named files.
 
-    Titles and questions only describe; where a file lies does not matter, what is in it does.
+    Titles and questions only describe, claims only judge; where a file lies does not matter, what is in it does.
     """
     content: dict[str, Any] = {"seed": study.seed}
     for kind, table in _tables(study):
         content.setdefault(f"{kind}s", []).append(_without_words(table))
+    if study.comparison:
+        content["comparison"] = _comparison(study.comparison)
+    own = sorted({(choice.kind, choice.name, choice.content) for choice in _choices(study) if choice.content})
+    content |= {"own": own} if own else {}
     written = json.dumps(_with_files(content), sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(written.encode()).hexdigest()
+
+
+def _choices(study: Study) -> Iterator[Choice]:
+    """Every chosen part of the factors."""
+    rows = [part.factors for part in (*study.grids, *study.descents)]
+    rows += [row for grid in study.grids for row in grid.include]
+    for values in (values for row in rows for values in row.values()):
+        yield from (value for value in values if isinstance(value, Choice))
 
 
 def _tables(study: Study) -> list[tuple[str, dict[str, Any]]]:
     """Every part of the study with the name of its section."""
     grids = [("grid", _grid(grid)) for grid in study.grids]
-    return grids + [("descent", _descent(descent)) for descent in study.descents]
+    descents = [("descent", _descent(descent)) for descent in study.descents]
+    problems = [("problem", _problem(problem)) for problem in study.problems]
+    return grids + descents + problems + [("example", example.as_dict()) for example in study.examples]
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    """All keys of a problem as plain values."""
+    plain = {name: entry for name, entry in _grid(problem.grid).items() if name in PROBLEM}
+    level = {} if problem.level is None else {"level": problem.level}
+    return {"name": problem.name, "question": problem.question, **plain, "metric": problem.metric, **level}
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    """The rules and the optimizers as plain values."""
+    rules = {name: getattr(comparison, name) for name in RULES}
+    return {**rules, "optimizer": [_entrant(entrant) for entrant in comparison.entrants]}
+
+
+def _entrant(entrant: Entrant) -> dict[str, Any]:
+    searched = {axis.name for axis in entrant.search}
+    fixed = {name: value for name, value in entrant.fixed.as_dict().items() if name not in searched}
+    default = dict(entrant.default.parameters)
+    return {
+        "name": entrant.name,
+        "optimizer": fixed,
+        "search": {axis.name: _axis(axis) for axis in entrant.search},
+        "sampler": entrant.sampler,
+        "default": {name: value for name, value in default.items() if name not in fixed},
+    }
+
+
+def _axis(axis: Axis) -> Any:
+    if axis.scale is None:
+        return list(axis.values)
+    ends = {"start": axis.values[0], "stop": axis.values[-1]}
+    return {**ends, "num": len(axis.values), "scale": axis.scale}
 
 
 def _grid(grid: Grid) -> dict[str, Any]:
@@ -75,7 +128,7 @@ def _plain(name: str, value: Any) -> Any:
     if value is None:
         return SPECIAL[name]
     if isinstance(value, Choice):
-        return value.as_dict() if value.parameters else value.name
+        return value.as_dict() if value.parameters or value.path else value.name
     return value
 
 

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sim.catalog.limits import Range
-from sim.catalog.registry import Family
+from sim.catalog.registry import Family, Part
 
-optimizer = Family("optimizer", supplied=1)
+
+class Optimizers(Family):
+    """The family; one written as a single function of θ, g and its ``state`` is taken apart first."""
+
+    def described(self, name: str, function: Any, traits: dict[str, Any]) -> Part:
+        if "rule" in traits:
+            return super().described(name, function, traits)
+        from sim.catalog.optimizers.one_function import taken_apart
+
+        constants, rule = taken_apart(function, traits.get("state", ()))
+        part = super().described(name, constants, {**traits, "rule": lambda settings: rule})
+        content = part.content and self.content_of(function, traits)
+        return replace(part, content=content)
+
+
+optimizer = Optimizers("optimizer", supplied=1)
 """Arguments the kernels supply: the number of the step, from 1."""
 
 
