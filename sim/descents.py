@@ -19,6 +19,8 @@ from sim.study import Choice, Descent, Study
 
 STEP_FLOPS = 300.0
 """A step of one start, told as multiplications and additions of matrix products that take as long (15 ns)."""
+NOT_ELEMENTWISE = 60.0
+"""So many times as long takes a rule that cannot step many starts together."""
 BATCH_FLOPS = 1.2e10
 
 
@@ -55,7 +57,9 @@ class WalkRun:
     @property
     def flops(self) -> float:
         """Estimated work."""
-        return STEP_FLOPS * self.steps * self.descent.starts * self.descent.dimensions / 2
+        rule = self.optimizer.part.rule(dict(self.optimizer.parameters))
+        each = STEP_FLOPS * (1.0 if rule.elementwise else NOT_ELEMENTWISE)
+        return each * self.steps * self.descent.starts * self.descent.dimensions / 2
 
     def starts(self) -> np.ndarray:
         """Where it starts, (starts, dimensions); a map goes row by row from the lower left corner."""

@@ -20,15 +20,14 @@ FACTORS = ("surface", "optimizer", "lr", "noise", "steps")
 def by_walk(runs: pd.DataFrame, ends: pd.DataFrame) -> pd.DataFrame:
     """A row for each cell of ``FACTORS``, replicates of the noise together.
 
-    Columns: starts; best (reached minimum 0, or came to rest where none is known), share_best with its Wilson
-    interval; reached (any known minimum), diverged; median_steps over all starts (inf where fewer than half
-    reached a minimum), mean_length of the paths of those that did.
+    Columns: starts; best (reached the best minimum, or came to rest where none is known), share_best with
+    its Wilson interval; reached (any known minimum), diverged; median_steps over all starts (inf where fewer
+    than half reached a minimum), mean_length of the paths of those that did.
     """
     joined = ends.drop(columns="steps").merge(runs[["run", *FACTORS]], on="run", validate="many_to_one")
     reached = joined["status"].to_numpy() == "reached"
     joined = joined.assign(
         reached=reached,
-        best=reached & (joined["nearest"].to_numpy() <= 0),
         diverged=joined["status"].to_numpy() == "diverged",
         time=joined["steps_to_reach"].fillna(np.inf),
         length=joined["path_length"].where(reached),
@@ -79,5 +78,5 @@ def from_each_start(runs: pd.DataFrame, ends: pd.DataFrame, names: Sequence[str]
     """A row for each walk × start with the start's name, in the order of starts, then of walks."""
     joined = ends.drop(columns="steps").merge(runs, on="run", validate="many_to_one")
     joined = joined.assign(start_name=[names[start] for start in joined["start"]])
-    columns = ["start_name", *FACTORS, "status", "nearest", "value", "steps_to_reach", "path_length"]
+    columns = ["start_name", *FACTORS, "status", "best", "value", "steps_to_reach", "path_length"]
     return joined.sort_values(["start", "run"], kind="stable")[columns].reset_index(drop=True)

@@ -12,6 +12,7 @@ taken; ``minima``, those known in closed form or to 16 digits, the best first; `
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isclose
 from typing import Any
 
 from sim.catalog.limits import Range
@@ -49,6 +50,12 @@ def minima_of(part: Part, dimensions: int = 2) -> tuple[Minimum, ...]:
     if not is_separable(part):
         return known
     return tuple(Minimum(minimum.value, minimum.at * dimensions) for minimum in known)
+
+
+def lowest(part: Part, dimensions: int = 2) -> int:
+    """How many of the known minima are the best: those of Himmelblau's function are equally low."""
+    known = minima_of(part, dimensions)
+    return sum(isclose(minimum.value, known[0].value, rel_tol=1e-9, abs_tol=1e-9) for minimum in known)
 
 
 def is_separable(part: Part) -> bool:

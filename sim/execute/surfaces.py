@@ -14,6 +14,7 @@ from sim.catalog.randomness import generator
 from sim.catalog.surfaces import lowest, minima_of
 from sim.descents import DescentPlan, WalkRun
 from sim.errors import StudyError, complaint
+from sim.execute.slopes import wrong_gradient
 from sim.execute.threads import Done, Failed, execute
 from sim.kernels import jit
 from sim.kernels.descend import DIVERGED, SETTLED
@@ -64,6 +65,8 @@ def _check_surface(run: WalkRun, source: str) -> None:
     if bad.any():
         at = [float(x) for x in starts[bad.argmax()]]
         problem = f"has a value or gradient that is not finite at {int(bad.sum())} starts, the first at {at}"
+        raise StudyError(complaint(where, run.surface.label, problem))
+    if problem := wrong_gradient(run.surface, run.descent.dimensions):
         raise StudyError(complaint(where, run.surface.label, problem))
 
 

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 FINE = 161
 """Points on a side at which a surface is evaluated for its level lines."""
 LEVELS = 18
-ABREAST = 4
+ABREAST = 5
 """Entries of a legend side by side."""
-DASHES = ("-", (0, (4, 1.5)))
-LEFT, RIGHT, TOP, BELOW, BETWEEN = 0.42, 0.08, 0.24, 0.3, 0.14
+DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)))
+WIDEST, THINNEST = 2.3, 0.7
+"""Lines, in points."""
+LEFT, RIGHT, TOP, BELOW, BETWEEN = 0.52, 0.16, 0.24, 0.36, 0.14
 """Room around and between panels, in inches."""
 LEAST = 0.12
 """A panel shows at least this share of the domain."""
@@ -69,59 +71,69 @@ def zoom(axis: Axes, surface: Choice, x: np.ndarray, y: np.ndarray) -> None:
 
 
 def looks(optimizers: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Colour, dashes and marker of each optimizer, different for up to twenty."""
+    """Colour, dashes and marker of each optimizer, different for up to thirty.
+
+    The first lines are the widest, so that one under another is seen.
+    """
     colours = style.colours([str(i) for i in range(style.HUES)])
     return {
         label: {
             "color": colours[i % style.HUES],
             "linestyle": DASHES[(i // style.HUES) % len(DASHES)],
             "marker": style.MARKERS[i % len(style.MARKERS)],
+            "linewidth": WIDEST - (WIDEST - THINNEST) * (i % style.HUES) / style.HUES,
         }
         for i, label in enumerate(optimizers)
     }
 
 
 def panels(
-    rows: int, columns: int, below: float = 0.0, bar: float = 0.0, between: float = BETWEEN, lines: int = 1
+    rows: int, columns: int, bar: float = 0.0, between: float = BETWEEN, lines: int = 1, under: float = 0.0
 ) -> tuple[Figure, list[list[Axes]]]:
-    """Square panels on the page's width with titles of so many ``lines``.
+    """Square panels of x and y on the page's width with titles of so many ``lines``.
 
-    Room for a legend ``below``, a colour ``bar`` on the right and ``between`` panels, in inches. Where panels
-    stand apart each has its own tick labels.
+    Room for a colour ``bar`` on the right, ``between`` panels, and for a legend ``under`` each row, in
+    inches.  Where panels stand apart each has its own tick labels.
     """
     from matplotlib.figure import Figure
 
     wide, apart = style.PAGE_WIDTH, between > BETWEEN
     side = min((wide - LEFT - RIGHT - bar - between * (columns - 1)) / columns, 2.3)
     top = TOP + 0.14 * (lines - 1)
-    step = side + top + (BELOW if apart else BETWEEN) * (rows > 1)
-    tall = rows * step + BELOW + below
+    steps = [side + (BELOW if apart or row == rows - 1 else BETWEEN) + under for row in range(rows)]
+    tops = [top if apart or row == 0 else 0.0 for row in range(rows)]
+    tall = sum(steps) + sum(tops)
     figure = Figure(figsize=(wide, tall))
     axes = []
     for row in range(rows):
-        corner = tall - top - side - row * step
+        corner = tall - sum(tops[: row + 1]) - sum(steps[:row]) - side
         places = [LEFT + column * (side + between) for column in range(columns)]
         axes.append([figure.add_axes((x / wide, corner / tall, side / wide, side / tall)) for x in places])
     for row, line in enumerate(axes):
+        line[0].set_ylabel("y")
         for column, axis in enumerate(line):
             axis.tick_params(labelleft=apart or column == 0, labelbottom=apart or row == rows - 1)
+            axis.set_xlabel("x" if apart or row == rows - 1 else "")
     return figure, axes
 
 
 def legend(
-    figure: Figure, looks_of: dict[str, dict[str, Any]], names: dict[str, str], columns: int = 4
-) -> float:
-    """Names of the optimizers at the foot of the figure."""
+    figure: Figure, looks_of: dict[str, dict[str, Any]], names: dict[str, str], under: Axes | None = None
+) -> None:
+    """Names of the optimizers at the foot of the figure, or under a row of panels."""
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], **look) for look in looks_of.values()]
     labels = [names[label] for label in looks_of]
+    foot = 0.0
+    if under is not None:
+        height = float(figure.get_figheight())
+        foot = under.get_position().y0 - (BELOW + legend_height(len(labels))) / height
     figure.legend(
-        handles, labels, loc="lower left", ncols=columns, bbox_to_anchor=(0.04, 0.0), handlelength=2.2
+        handles, labels, loc="lower left", ncols=ABREAST, bbox_to_anchor=(0.04, foot), handlelength=2.2
     )
-    return legend_height(len(labels), columns)
 
 
-def legend_height(entries: int, columns: int = 4) -> float:
+def legend_height(entries: int) -> float:
     """Inches that the legend takes."""
-    return 0.17 * -(-entries // columns) + 0.1
+    return 0.17 * -(-entries // ABREAST) + 0.1

@@ -1,4 +1,4 @@
-"""Figures of what a walk depends on: learning rate, noise, condition number, and the surface itself."""
+"""Figures of what a walk depends on: learning rate, noise, condition number."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def _two(below: float) -> Any:
     return figure, axes
 
 
-@descent_figure(
-    title="Learning rate",
-    applies=lambda records: (
-        "lr" in records.varying and not {"surface", "noise", "steps"} & set(records.varying)
-    ),
-)
+def rates_alone(records: DescentRecords) -> bool:
+    """Many starts, and learning rates that vary while nothing else but the optimizer does."""
+    return records.mapped and "lr" in records.varying and set(records.varying) <= {"optimizer", "lr"}
+
+
+@descent_figure(title="Learning rate", applies=rates_alone)
 def learning_rate(records: DescentRecords) -> Drawing:
     """How the outcome depends on the learning rate."""
     figure, axes = _lines(records, records.walks, "lr", style.label("lr"))
@@ -61,7 +61,7 @@ def learning_rate(records: DescentRecords) -> Drawing:
         axis.set_xscale("log")
     walks = records.walks
     within = {
-        records.optimizers[str(optimizer)]: _decades(rows)
+        records.optimizers[str(optimizer)]: decades(rows)
         for optimizer, rows in walks.groupby("optimizer", sort=False)
     }
     widest, narrowest = max(within, key=within.__getitem__), min(within, key=within.__getitem__)
@@ -73,7 +73,7 @@ def learning_rate(records: DescentRecords) -> Drawing:
     )
 
 
-def _decades(rows: pd.DataFrame) -> float:
+def decades(rows: pd.DataFrame) -> float:
     """How many decades of learning rates take at most twice the shortest median time."""
     rows = rows.sort_values("lr")
     steps = np.maximum(rows["median_steps"].to_numpy(), 1.0)
@@ -93,7 +93,7 @@ def noise(records: DescentRecords) -> Drawing:
     least = float(frame.loc[frame["noise"] > 0, "noise"].min())
     for axis in axes:
         axis.set_xscale("symlog", linthresh=least)
-        axis.set_xlim(left=-0.05 * least)
+        axis.set_xlim(-0.05 * least, 1.3 * float(frame["noise"].max()))
     return Drawing(figure, f"{_noise_caption(records, frame)} {LEFT_OUT} Bands: 95 % interval.")
 
 
@@ -130,7 +130,7 @@ def conditions(records: DescentRecords) -> pd.DataFrame:
     )
 
 
-def _ravines(records: DescentRecords) -> int:
+def ravines(records: DescentRecords) -> int:
     """How many of the surfaces have a condition number."""
     return sum("condition" in dict(choice.parameters) for choice in records.surfaces.values())
 
@@ -138,7 +138,7 @@ def _ravines(records: DescentRecords) -> int:
 @descent_figure(
     title="Condition number",
     applies=lambda records: (
-        2 * _ravines(records) >= len(records.surfaces) > 2 and not {"noise", "steps"} & set(records.varying)
+        2 * ravines(records) >= len(records.surfaces) > 2 and not {"noise", "steps"} & set(records.varying)
     ),
 )
 def condition(records: DescentRecords) -> Drawing:
@@ -186,50 +186,6 @@ def _condition_caption(records: DescentRecords, frame: pd.DataFrame, families: l
     text = "; ".join(told)
     return (
         f"{text[:1].upper()}{text[1:]} (fitted from κ = 10 on). Each optimizer at its best learning rate; "
-        "theory for the best settings says 1 for gradient descent and ½ for momentum that is tuned to κ too."
+        "theory for the best settings says 1 for gradient descent and ½ for momentum that is tuned to κ too, "
+        "which it is not here."
     ).replace("-", "−")
-
-
-@descent_figure(
-    title="Every optimizer on every surface",
-    applies=lambda records: (
-        records.mapped
-        and len(records.optimizers) > 2
-        and len(records.surfaces) > 2
-        and 2 * _ravines(records) < len(records.surfaces)
-    ),
-)
-def everywhere(records: DescentRecords) -> Drawing:
-    """Share of starts at the best minimum, each optimizer at its best learning rate."""
-    import seaborn
-    from matplotlib.figure import Figure
-
-    frame = records.tuned
-    shares = 100 * frame.pivot_table(index="surface", columns="optimizer", values="share_best", sort=False)
-    shares = shares.reindex(index=list(records.surfaces), columns=list(records.optimizers))
-    wide, tall = style.PAGE_WIDTH, 0.19 * len(shares) + 1.0
-    figure = Figure(figsize=(wide, tall))
-    axis = figure.add_axes((1.2 / wide, 0.85 / tall, (wide - 1.95) / wide, (tall - 0.95) / tall))
-    bar = figure.add_axes(((wide - 0.62) / wide, 0.85 / tall, 0.12 / wide, (tall - 0.95) / tall))
-    seaborn.heatmap(
-        shares, ax=axis, cbar_ax=bar, cmap=style.SEQUENTIAL, vmin=0, vmax=100, annot=True, fmt=".0f",
-        linewidths=0.5, annot_kws={"fontsize": style.FONT_SIZE - 1}, cbar_kws={"label": SHARE},
-    )  # fmt: skip
-    axis.set(xlabel="", ylabel="")
-    axis.set_xticks(
-        np.arange(shares.shape[1]) + 0.5, list(records.optimizers.values()), rotation=38, ha="right",
-        rotation_mode="anchor",
-    )  # fmt: skip
-    axis.set_yticks(
-        np.arange(len(shares)) + 0.5, [name.replace("_", " ") for name in shares.index], rotation=0
-    )
-    axis.tick_params(length=0)
-    hardest = shares.max(axis=1).sort_values(kind="stable")
-    leads = shares.eq(shares.max(axis=1), axis=0).sum().sort_values(ascending=False, kind="stable")
-    return Drawing(
-        figure,
-        f"Hardest: {hardest.index[0].replace('_', ' ')}, where the best rule brings {hardest.iloc[0]:.0f} % "
-        f"of the starts to the best minimum. {records.optimizers[str(leads.index[0])]} is first, alone or "
-        f"with others, on {leads.iloc[0]} of {len(shares)} surfaces. Each rule with the best of its learning "
-        "rates on that surface, which flatters all of them alike.",
-    )

@@ -1,13 +1,14 @@
-"""Figures of walks down surfaces: paths, basins, and what the walk depends on."""
+"""Paths of all optimizers in one picture, still or moving."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
+from sim.analysis.descent import FACTORS
 from sim.views import contours, style, wording
+from sim.views.animation import Moving, animated
 from sim.views.registry import Drawing
 from sim.views.surface_records import DescentRecords, descent_figure
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_PANELS = 12
+END = {"markersize": 4.2, "markeredgecolor": "white", "markeredgewidth": 0.5}
+"""How the end of a path is marked."""
 
 
 def start_name(name: str) -> str:
@@ -28,15 +31,18 @@ def ended(row: pd.Series | dict[str, Any], known: int) -> str:
         return "diverges" if row["status"] == "diverged" else "reaches no minimum"
     if known < 2:
         return "reaches the minimum"
-    return "reaches the best minimum" if row["nearest"] == 0 else "ends in a poorer minimum"
+    return "reaches the best minimum" if row["best"] else "ends in a poorer minimum"
 
 
 def _one_walk_each(records: DescentRecords) -> bool:
-    """One walk for every optimizer: no other factor but the surface varies."""
-    return set(records.varying) <= {"surface", "optimizer"}
+    """One walk for every optimizer, or several learning rates to choose from: no other factor varies."""
+    return set(records.varying) <= {"surface", "optimizer", "lr"}
 
 
-# --- paths ----------------------------------------------------------------------------------------
+def best_runs(records: DescentRecords) -> pd.DataFrame:
+    """A walk for each surface, optimizer, noise and budget: at its best rate, of replicates the first."""
+    keys = list(FACTORS)
+    return records.tuned[keys].merge(records.runs[records.runs["replicate"] == 0], on=keys, how="left")
 
 
 @descent_figure(
@@ -47,137 +53,91 @@ def _one_walk_each(records: DescentRecords) -> bool:
     ),
 )
 def paths(records: DescentRecords) -> Drawing:
-    """All optimizers in one picture, a panel for each start and surface."""
+    """All optimizers in one picture: a panel for each start and surface, a row for up to ten optimizers."""
     names = [name for name, _ in records.descent.start]
     surfaces = list(records.surfaces)[: max(1, MOST_PANELS // len(names))]
     places = [(surface, start) for surface in surfaces for start in range(len(names))]
+    looks = list(contours.looks(list(records.optimizers)).items())
+    most = -(-len(looks) // -(-len(looks) // style.HUES))
+    tens = [dict(looks[first : first + most]) for first in range(0, len(looks), most)]
     columns = min(3, len(places))
-    rows = -(-len(places) // columns)
-    looks = contours.looks(list(records.optimizers))
-    figure, axes = contours.panels(rows, columns, contours.legend_height(len(looks)), between=0.42)
-    flat = [axis for line in axes for axis in line]
-    for axis, (surface, start) in zip(flat, places, strict=False):
-        _draw_paths(axis, records, surface, start, looks)
-        named = start_name(names[start])
-        axis.set_title(named if len(surfaces) == 1 else f"{surface}: {named}")
-    for axis in flat[len(places) :]:
-        axis.set_visible(False)
-    contours.legend(figure, looks, dict(records.optimizers))
-    return Drawing(figure, _paths_caption(records, surfaces[0], names))
+    each = -(-len(places) // columns)
+    under = contours.legend_height(len(tens[0]))
+    figure, axes = contours.panels(each * len(tens), columns, between=0.42, under=under)
+    runs = best_runs(records)
+    moving: list[Moving] = []
+    for row, ten in enumerate(tens):
+        flat = [axis for line in axes[each * row : each * (row + 1)] for axis in line]
+        for axis, (surface, start) in zip(flat, places, strict=False):
+            moving += _draw_paths(axis, records, runs[runs["surface"] == surface], start, ten)
+            named = start_name(names[start])
+            axis.set_title(named if len(surfaces) == 1 else f"{surface}: {named}")
+        for axis in flat[len(places) :]:
+            axis.set_visible(False)
+        contours.legend(figure, ten, dict(records.optimizers), under=flat[-1])
+    shown = animated(figure, moving) if records.descent.animate else b""
+    return Drawing(figure, _paths_caption(records, runs, surfaces[0], names), shown)
 
 
-def _draw_paths(axis: Axes, records: DescentRecords, surface: str, start: int, looks: dict[str, Any]) -> None:
-    contours.ground(axis, records.surfaces[surface])
-    runs = records.runs[(records.runs["surface"] == surface) & (records.runs["replicate"] == 0)]
-    mine = records.paths[records.paths["start"] == start]
-    parts = dict(iter(mine.groupby("run", sort=False)))
-    for run, label in zip(runs["run"], runs["optimizer"], strict=True):
-        path = parts[run]
-        axis.plot(path["x"], path["y"], linewidth=1.0, markevery=[-1], **looks[label])
-    shown = mine[mine["run"].isin(runs["run"])]
-    contours.zoom(axis, records.surfaces[surface], shown["x"].to_numpy(), shown["y"].to_numpy())
-    first = mine.iloc[0]
+def _draw_paths(
+    axis: Axes, records: DescentRecords, runs: pd.DataFrame, start: int, looks: dict[str, Any]
+) -> list[Moving]:
+    """The paths of these optimizers from one start."""
+    surface = records.surfaces[runs["surface"].iloc[0]]
+    contours.ground(axis, surface)
+    all_of_start = records.paths[(records.paths["start"] == start) & records.paths["run"].isin(runs["run"])]
+    walked, run_of = (
+        dict(iter(all_of_start.groupby("run"))),
+        dict(zip(runs["optimizer"], runs["run"], strict=True)),
+    )
+    moving = []
+    for label, look in looks.items():
+        path = walked[run_of[label]]
+        (line,) = axis.plot(path["x"], path["y"], markevery=[-1], **{**look, **END})
+        moving.append(Moving(line, *(path[name].to_numpy() for name in ("step", "x", "y"))))
+    contours.zoom(axis, surface, all_of_start["x"].to_numpy(), all_of_start["y"].to_numpy())
+    first = all_of_start.iloc[0]
     axis.plot(first["x"], first["y"], "*", color="black", markersize=6, zorder=7)
+    return moving
 
 
-def _paths_caption(records: DescentRecords, surface: str, names: list[str]) -> str:
-    """Who reaches the best minimum from each start, and who gets there by the shortest way."""
-    known, told = records.known(surface), []
-    runs = records.runs[records.runs["surface"] == surface]
+def _paths_caption(records: DescentRecords, runs: pd.DataFrame, surface: str, names: list[str]) -> str:
+    """Who reaches the best minimum from each start."""
+    here, told = runs[runs["surface"] == surface], []
+    ends = records.ends.merge(here[["run", "optimizer"]], on="run")
+    aim = "the best minimum" if records.known(surface) > 1 else "the minimum"
     for start, name in enumerate(names):
-        ends = records.ends[records.ends["start"] == start].merge(runs[["run", "optimizer"]], on="run")
-        best = ends[(ends["status"] == "reached") & (ends["nearest"] <= 0)]
-        who = (
-            wording.enumeration(records.optimizers[label] for label in best["optimizer"])
-            if len(best)
-            else "none"
-        )
-        aim = "the best minimum" if known > 1 else "the minimum"
-        told.append(f"From {start_name(name)}, {len(best)} of {len(ends)} reach {aim} ({who}).")
-    return wording.joined(
-        *told,
-        f"Surface {surface}; star: start, marker: end of a path, cross: known minimum.",
+        mine = ends[ends["start"] == start]
+        told.append(f"From {start_name(name)}, {_who(records, mine)} {aim}{_shortest(records, mine)}.")
+    rates = "Each optimizer at its best learning rate for these starts." if "lr" in records.varying else ""
+    marks = "star: start; symbol of the legend: end of a path; cross: known minimum."
+    return wording.joined(*told, rates, f"Surface {surface.replace('_', ' ')}; {marks}")
+
+
+def _shortest(records: DescentRecords, ends: pd.DataFrame) -> str:
+    """Of those that reach the best minimum, who takes the shortest and the longest way."""
+    there = ends[ends["best"]].sort_values("path_length", kind="stable")
+    if len(there) < 2:
+        return ""
+    (short, least), (long, most) = (
+        (records.optimizers[row["optimizer"]], wording.number(row["path_length"]))
+        for _, row in there.iloc[[0, -1]].iterrows()
     )
+    return f"; the shortest path there is that of {short} ({least}), the longest that of {long} ({most})"
 
 
-# --- basins ---------------------------------------------------------------------------------------
-
-
-def _basin_runs(records: DescentRecords) -> pd.DataFrame:
-    """One walk an optimizer: of several budgets the longest, of several rates the best, without noise."""
-    walks = records.tuned
-    walks = walks[walks["noise"] == walks["noise"].min()]
-    longest = walks[walks["steps"] == walks["steps"].max()]
-    keys = ["optimizer", "lr", "noise", "steps"]
-    return longest[keys].merge(records.runs[records.runs["replicate"] == 0], on=keys, how="left")
-
-
-@descent_figure(
-    title="Which minimum is reached from where, and how soon",
-    applies=lambda records: (
-        records.mapped
-        and len(records.surfaces) == 1
-        and records.descent.map >= 100
-        and len(records.optimizers) <= 6
-    ),
-)
-def basins(records: DescentRecords) -> Drawing:
-    """Maps of starts: above, the minimum each ends at; below, the steps until it stays there."""
-    from matplotlib.colors import ListedColormap
-
-    runs = _basin_runs(records)
-    (surface,) = records.surfaces
-    titles = [records.optimizers[label].replace(", ", ",\n") for label in runs["optimizer"]]
-    lines = 1 + max(title.count("\n") for title in titles)
-    figure, axes = contours.panels(2, len(runs), bar=0.75, lines=lines)
-    good, bad, grey = style.verdict_colours()
-    times = {}
-    parts = dict(iter(records.ends.groupby("run", sort=False)))
-    for column, (_, run) in enumerate(runs.iterrows()):
-        ends = parts[run["run"]]
-        where = np.where(ends["status"] == "reached", np.where(ends["nearest"] == 0, 0, 1), 2)
-        _map(axes[0][column], records, where, cmap=ListedColormap([good, bad, grey]), vmin=-0.5, vmax=2.5)
-        axes[0][column].set_title(titles[column])
-        times[column] = ends["steps_to_reach"].to_numpy()
-    highest = max(np.nanmax(time) for time in times.values() if np.isfinite(time).any())
-    from matplotlib.colors import LogNorm
-
-    for column, time in times.items():
-        shown = _map(
-            axes[1][column], records, np.maximum(time, 1), cmap=style.SEQUENTIAL, norm=LogNorm(1, highest)
-        )
-    last = axes[1][-1].get_position()
-    bar = figure.add_axes((last.x1 + 0.015, last.y0, 0.014, last.height))
-    figure.colorbar(shown, cax=bar, label="steps until it stays")
-    top = axes[0][-1].get_position()
-    for place, (colour, text) in enumerate(zip((good, bad, grey), ("best", "poorer", "none"), strict=True)):
-        figure.text(top.x1 + 0.015, top.y1 - 0.05 * (place + 1), f"■ {text}", color=colour)
-    return Drawing(figure, _basins_caption(records, runs, surface))
-
-
-def _map(axis: Axes, records: DescentRecords, values: np.ndarray, **how: Any) -> Any:
-    side = records.descent.map
-    assert side is not None
-    (surface,) = records.surfaces.values()
-    (left, right), (low, high) = surface.part.domain
-    axis.set_xticks([left, (left + right) / 2])
-    return axis.imshow(
-        values.reshape(side, side), origin="lower", extent=(left, right, low, high), interpolation="nearest",
-        aspect="auto", **how,
-    )  # fmt: skip
-
-
-def _basins_caption(records: DescentRecords, runs: pd.DataFrame, surface: str) -> str:
-    keys = ["optimizer", "lr", "noise", "steps"]
-    shares = (
-        runs[keys].merge(records.walks, on=keys).sort_values("share_best", ascending=False, kind="stable")
-    )
-    told = wording.enumeration(
-        f"{records.optimizers[row['optimizer']]} {100 * row['share_best']:.1f} %"
-        for _, row in shares.iterrows()
-    )
-    assert records.descent.map is not None
-    return (
-        f"Share of {records.descent.map:,} × {records.descent.map:,} starts on {surface} that reach the best "
-        f"minimum within {wording.count(int(runs['steps'].iloc[0]), 'step')}: {told}."
-    )
+def _who(records: DescentRecords, ends: pd.DataFrame) -> str:
+    """All 8 reach, none of 8 reaches, 3 of 8 (a, b and c) reach, all of 8 but a and b reach."""
+    best = ends["best"].to_numpy(dtype=bool)
+    named = {
+        there: wording.enumeration(records.optimizers[label] for label in ends["optimizer"][best == there])
+        for there in (True, False)
+    }
+    if best.all():
+        return f"all {len(best)} optimizers reach"
+    if not best.any():
+        return f"none of {len(best)} optimizers reaches"
+    if best.mean() > 0.5:
+        return f"all of {len(best)} optimizers but {named[False]} reach"
+    reach = "reaches" if best.sum() == 1 else "reach"
+    return f"{best.sum()} of {len(best)} optimizers ({named[True]}) {reach}"

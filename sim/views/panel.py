@@ -23,6 +23,10 @@ PIXELS = 640
 REACH = 1.0
 """How far beyond the domain positions are told, in widths of the domain."""
 LARGEST = 65535
+SHOWN = 8
+"""Paths that are drawn until the reader chooses others."""
+DASHES = ([], [7, 4], [2, 3])
+"""Dashes of the lines in pixels, in the order of those of the figures."""
 
 
 def applies(records: DescentRecords) -> bool:
@@ -68,19 +72,20 @@ def _content(records: DescentRecords) -> dict[str, Any]:
     walks = []
     ends, paths = (dict(iter(table.groupby("run", sort=False))) for table in (records.ends, records.paths))
     for run, optimizer in zip(records.runs["run"], records.runs["optimizer"], strict=True):
-        told = [_told(row, len(minima_of(part))) for row in ends[run].to_dict("records")]
+        lines = [_told(row, len(minima_of(part))) for row in ends[run].to_dict("records")]
         x, y = _coded(paths[run]["x"], left, right), _coded(paths[run]["y"], low, high)
         walks.append(
             {
                 "name": records.optimizers[optimizer],
                 "colour": _hex(looks[optimizer]["color"]),
-                "dashed": looks[optimizer]["linestyle"] != "-",
+                "dashes": DASHES[contours.DASHES.index(looks[optimizer]["linestyle"])],
                 "points": base64.b64encode(np.stack([x, y], axis=-1).astype("<u2").tobytes()).decode(),
-                "ends": told,
+                "ends": lines,
             }
         )
     positions = len(records.paths) // len(records.ends)
-    return {"side": records.descent.map, "positions": positions, "reach": REACH, "walks": walks}
+    told = {"side": records.descent.map, "positions": positions, "reach": REACH, "shown": SHOWN}
+    return {**told, "walks": walks}
 
 
 def _coded(values: Any, low: float, high: float) -> np.ndarray:

@@ -36,6 +36,8 @@ class Drawing:
 
     figure: Figure
     caption: str
+    moving: bytes = b""
+    """The same as an animated GIF, where that was asked for."""
 
 
 def applicable(family: Family, grid: Any) -> list[Part]:

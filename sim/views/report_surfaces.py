@@ -11,7 +11,8 @@ from sim.views.chapters import Chapter, Part, figures_of, tables_of
 from sim.views.surface_records import DescentRecords, SurfaceRecords, descent_figure, descent_table
 
 # Views register themselves when their modules are imported.
-from sim.views import figures_basins, figures_dependence, figures_surfaces, tables_surfaces  # noqa: F401  isort: skip
+from sim.views import figures_basins, figures_dependence, figures_everywhere  # noqa: F401  isort: skip
+from sim.views import figures_surfaces, tables_published, tables_surfaces  # noqa: F401  isort: skip
 
 
 def part(directory: Path) -> Part:

@@ -2,75 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from sim.analysis import descent as analysis
-from sim.study.surface_factors import is_published
 from sim.views import wording
-from sim.views.figures_surfaces import ended, start_name
+from sim.views.figures_dependence import decades, rates_alone
+from sim.views.figures_surfaces import best_runs, ended, start_name
 from sim.views.registry import Sheet
 from sim.views.surface_records import DescentRecords, descent_table
-
-SHARES = ["optimizer", "lr", "steps", "starts", "share_best", "share_best_low", "share_best_high"]
-CLOSE = 0.003
-"""A measured share this close to a published one agrees with it."""
-
-
-def _has_published(records: DescentRecords) -> bool:
-    """Some share was published for an optimizer and a budget of this descent."""
-    budgets = set(records.descent.factors["steps"])
-    return any(row.steps in budgets for row in records.descent.published)
-
-
-@descent_table(title="Published and measured", applies=_has_published)
-def published(records: DescentRecords) -> Sheet:
-    """Shares that others found beside those of the same settings here."""
-    optimizers = {choice.label: choice for choice in records.descent.factors["optimizer"]}
-    rows = [
-        {"published": row.share, **walk, "difference": walk["share_best"] - row.share}
-        for walk in records.walks[SHARES].to_dict("records")
-        for row in records.descent.published
-        if is_published(row, optimizers[walk["optimizer"]], int(walk["steps"]))
-    ]
-    frame = pd.DataFrame(rows)
-    agree = int((frame["difference"].abs() <= CLOSE).sum())
-    first, steps = frame.sort_values("share_best").iloc[-1], records.walks["steps"].max()
-    longest = records.walks[records.walks["steps"] == steps].sort_values("share_best", ascending=False)
-    names = [records.optimizers[label] for label in longest["optimizer"]]
-    ranking = ", ".join(
-        f"{name} {share:.4f}" for name, share in zip(names, longest["share_best"], strict=True)
-    )
-    return Sheet(
-        frame,
-        f"{agree} of {wording.count(len(frame), 'share')} agree within {CLOSE}. With the published budgets "
-        f"{records.optimizers[first['optimizer']]} leads; with {wording.count(int(steps), 'step')} for "
-        f"everyone: {ranking}.",
-    )
 
 
 @descent_table(title="From each start", applies=lambda records: not records.mapped)
 def from_each_start(records: DescentRecords) -> Sheet:
     """Where each walk ended, how soon it was there and how long its path was."""
     names = [name for name, _ in records.descent.start]
-    frame = analysis.from_each_start(records.runs, records.ends, names)
+    runs = best_runs(records) if "lr" in records.varying else records.runs
+    ends = records.ends[records.ends["run"].isin(runs["run"])]
+    frame = analysis.from_each_start(runs, ends, names)
     frame.insert(6, "end", [ended(row, records.known(row["surface"])) for _, row in frame.iterrows()])
-    frame = frame.rename(columns={"start_name": "start"}).drop(columns=["status", "nearest"])
-    frame["start"] = [start_name(name) for name in frame["start"]]
-    told = []
-    for start, rows in frame.groupby("start", sort=False):
-        arrived = rows[np.isfinite(rows["steps_to_reach"])]
-        if len(arrived):
-            shortest = arrived.loc[arrived["path_length"].idxmin()]
-            fastest = arrived.loc[arrived["steps_to_reach"].idxmin()]
-            told.append(
-                f"From {start} the shortest path is that of {records.optimizers[shortest['optimizer']]} "
-                f"({wording.number(shortest['path_length'])}), the first to arrive is "
-                f"{records.optimizers[fastest['optimizer']]} "
-                f"({wording.count(int(fastest['steps_to_reach']), 'step')})."
-            )
+    frame["start_name"] = [start_name(name) for name in frame["start_name"]]
+    told = [_first_there(records, start, rows) for start, rows in frame.groupby("start_name", sort=False)]
+    frame = frame.rename(columns={"start_name": "start"}).drop(columns=["status", "best"])
     varied = [f for f in ("surface", "noise", "steps") if f not in records.varying]
     return Sheet(frame.drop(columns=varied), wording.joined(*told))
+
+
+def _first_there(records: DescentRecords, start: str, rows: pd.DataFrame) -> str:
+    """Who arrives first at the best minimum, or, where nobody does, that nobody does."""
+    there = rows[rows["best"] & np.isfinite(rows["steps_to_reach"])]
+    if there.empty:
+        return f"From {start} nobody reaches the best minimum."
+    first = there.loc[there["steps_to_reach"].idxmin()]
+    return (
+        f"From {start} the first to stay at the best minimum is {records.optimizers[first['optimizer']]} "
+        f"({wording.count(int(first['steps_to_reach']), 'step')}, path length "
+        f"{wording.number(first['path_length'])})."
+    )
 
 
 @descent_table(title="Best learning rate", applies=lambda records: "lr" in records.varying)
@@ -84,6 +55,43 @@ def best_learning_rate(records: DescentRecords) -> Sheet:
     )
 
 
+@descent_table(title="Cost of missing the learning rate", applies=rates_alone)
+def missing_the_rate(records: DescentRecords) -> Sheet:
+    """The fastest rate of each optimizer, and what a tenth and ten times of it cost."""
+    rows = []
+    for optimizer, walks in records.walks.groupby("optimizer", sort=False):
+        known = walks[np.isfinite(walks["median_steps"])]
+        if known.empty:
+            rows.append({"optimizer": optimizer})
+            continue
+        best = known.loc[known["median_steps"].idxmin()]
+        near = {name: _at(walks, factor * best["lr"]) for name, factor in (("tenth", 0.1), ("tenfold", 10.0))}
+        rows.append(
+            {
+                "optimizer": optimizer,
+                "fastest_rate": best["lr"],
+                "median_steps": best["median_steps"],
+                **{f"steps_at_{name}": row.get("median_steps", np.nan) for name, row in near.items()},
+                "share_best": best["share_best"],
+                **{f"share_at_{name}": row.get("share_best", np.nan) for name, row in near.items()},
+                "decades_within_twice": decades(walks),
+            }
+        )
+    frame = pd.DataFrame(rows)
+    return Sheet(
+        frame,
+        "Median steps to a minimum, and share at the best one, at the fastest learning rate, at a tenth "
+        "of it and at ten times it (∞: fewer than half of the starts arrive; –: not tried). Last: how many "
+        "decades of rates take at most twice the shortest time.",
+    )
+
+
+def _at(walks: pd.DataFrame, lr: float) -> Mapping[str, Any]:
+    """The walk at this learning rate, or nothing where none is within a few percent of it."""
+    near = walks[np.isclose(np.log10(walks["lr"]), np.log10(lr), atol=0.03, rtol=0)]
+    return near.iloc[0].to_dict() if len(near) else {}
+
+
 @descent_table(title="Share at the best minimum", applies=lambda records: records.mapped)
 def share(records: DescentRecords) -> Sheet:
     """Every cell: starts that end at the best minimum with Wilson interval, steps, length of paths."""
@@ -91,8 +99,9 @@ def share(records: DescentRecords) -> Sheet:
     least, most = (wording.percent(edge(frame["share_best"])) for edge in (min, max))
     return Sheet(
         _told(records, frame),
-        f"From {least} to {most} of the starts end at the best minimum; {int(frame['diverged'].sum()):,} of "
-        f"{int(frame['starts'].sum()):,} diverge.",
+        f"From {least} to {most} of the starts end at the best minimum, "
+        f"{int(frame['diverged'].sum()):,} of {int(frame['starts'].sum()):,} diverge. Intervals are Wilson's "
+        "at 95 %, as if the starts of the map were drawn at random.",
     )
 
 
