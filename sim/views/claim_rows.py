@@ -1,0 +1,117 @@
+"""From the records to the rows that a claim is judged by (their columns: :mod:`sim.analysis.claims`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sim import store
+from sim.analysis import quantities
+from sim.analysis.claims import Judged, evidence, judge
+from sim.descents import plan_descents
+from sim.plan import plan
+from sim.store.columns import ALL_TABLES
+from sim.study import Study
+from sim.study.claim_cells import Member, members_of, pools_of
+from sim.study.claims import Claim
+from sim.study.quantities import quantity_of
+
+NOUNS = {"grid": "networks", "descent": "walks"}
+"""What the runs of each section are called."""
+
+
+class ClaimRecords:
+    """A study's claims and the records that answer them."""
+
+    def __init__(self, study: Study, tables: Mapping[str, Mapping[str, pd.DataFrame]]) -> None:
+        self.study, self.tables = study, tables
+        self._values: dict[tuple[Any, ...], pd.DataFrame] = {}
+
+    @staticmethod
+    def read(directory: Path) -> ClaimRecords:
+        """The records of a results folder; a kind of work that was left out has none."""
+        tables = {
+            noun: dict(zip(ALL_TABLES[noun], store.read(directory, noun), strict=True))
+            for noun in NOUNS.values()
+            if store.holds(directory, noun)
+        }
+        return ClaimRecords(Study.load(directory / "study.toml"), tables)
+
+    @cached_property
+    def judged(self) -> list[Judged]:
+        """Every claim with its verdict, in the order of the study."""
+        return judge([evidence(claim, *self.rows(claim)) for claim in self.study.claims])
+
+    def rows(self, claim: Claim) -> tuple[pd.DataFrame, str]:
+        """The rows of a claim, and which values of what its rates are chosen by are good."""
+        members = members_of(self.study, claim)
+        kind = pools_of(self.study, claim)["a"].kind
+        criterion = claim.tuned if isinstance(claim.tuned, str) else claim.quantity
+        quantity, chosen_by = quantity_of(kind, claim.quantity), quantity_of(kind, criterion)
+        assert quantity is not None and chosen_by is not None
+        at = quantity.at if claim.checkpoint is None else claim.checkpoint
+        rows = self._selected(kind, members, claim.by)
+        rows = rows.merge(self._quantity(kind, members, claim.quantity, at or 0), on="run", how="left")
+        if claim.tuned:
+            others = self._quantity(kind, members, criterion, at or 0)
+            rows = rows.merge(others.rename(columns={"value": "criterion"}), on=["run", "unit"], how="left")
+        return rows.assign(unit=rows["unit"].fillna(-1).astype("int64")), chosen_by.better
+
+    def _selected(self, kind: str, members: Sequence[Member], by: Sequence[str]) -> pd.DataFrame:
+        """A row for each run of a claim: side, pair, base, arm, rate, reference, run, and the levels."""
+        numbers: dict[Any, int] = {}
+        numbered = lambda what: numbers.setdefault(what, len(numbers))  # noqa: E731
+        rows = [
+            {
+                "side": member.side,
+                **{name: numbered(getattr(member, name)) for name in ("pair", "base", "arm")},
+                "rate": member.rate,
+                "reference": member.reference,
+                **dict(zip(by, member.levels, strict=True)),
+                "run": run,
+            }
+            for member in members
+            for run in self._runs[kind, member.pool, member.cell]
+        ]
+        return pd.DataFrame(rows).astype({"rate": float})
+
+    @cached_property
+    def _runs(self) -> dict[tuple[str, str, int], list[int]]:
+        """(section, part, cell) -> the runs of its replicates, as the plan numbers them."""
+        found: dict[tuple[str, str, int], list[int]] = {}
+        plans = [("grid", plan, self.study.grids), ("descent", plan_descents, self.study.descents)]
+        for kind, planned, parts in plans:
+            for part in parts:
+                runs = [run.index for run in planned(self.study).runs if run.grid == part.name]
+                size = part.replicates
+                for place in range(len(runs) // size):
+                    found[kind, part.name, place] = runs[place * size : (place + 1) * size]
+        return found
+
+    def _quantity(self, kind: str, members: Sequence[Member], name: str, at: int) -> pd.DataFrame:
+        """Run, unit and value of a quantity for the parts that a claim is about."""
+        noun, found = NOUNS[kind], []
+        for pool in dict.fromkeys(member.pool for member in members):
+            key = (kind, pool, name, at)
+            if key not in self._values:
+                self._values[key] = self._computed(noun, pool, name, at)
+            found.append(self._values[key])
+        return pd.concat(found, ignore_index=True)
+
+    def _computed(self, noun: str, pool: str, name: str, at: int) -> pd.DataFrame:
+        if noun not in self.tables:
+            return pd.DataFrame({"run": [], "unit": [], "value": []})
+        whole = self.tables[noun]
+        first = next(iter(whole))
+        own = whole[first]["grid" if noun == "networks" else "descent"] == pool
+        wanted = whole[first].loc[own, "run"]
+        tables = {label: table[table["run"].isin(wanted)].reset_index(drop=True) for label, table in whole.items()}
+        if noun == "walks":
+            return quantities.of_surfaces(tables, name)
+        grid = next(grid for grid in self.study.grids if grid.name == pool)
+        targets = grid.settings.targets
+        return quantities.of_networks(tables, name, targets[0].name if targets else None, at)
