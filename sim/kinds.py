@@ -1,4 +1,4 @@
-"""The kinds of work that a study may have, of networks and of surfaces: who plans and executes which."""
+"""The kinds of work that a study may have, networks, surfaces, worked examples: who plans and executes which."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sim.plan import Plan
     from sim.study import Study
 
 
@@ -23,6 +24,8 @@ class Kind:
     """Raises StudyError for what can only be seen once something is compiled; before anything is written."""
     prepare: Callable[[Any], float]
     """Compiles what a plan names; the seconds that took."""
+    following: Callable[[Any, Callable[[], Any]], Any]
+    """Plan and what gives the records so far -> the plan with what these ask for, None where it ends."""
     execute: Callable[..., None]
     """Plan, batches, number of threads, what is done with the records of a batch, and with a failure."""
 
@@ -40,17 +43,36 @@ def planned(study: Study, only: Sequence[str]) -> list[tuple[Kind, Any]]:
 
 def _networks() -> Kind:
     from sim import execute
-    from sim.plan import plan
+    from sim.trials import plan_networks
 
-    return Kind("networks", "trained", plan, lambda plan: None, execute.prepare, execute.execute)
+    return Kind(
+        "networks", "trained", plan_networks, lambda plan: None, execute.prepare, _following, execute.execute
+    )
+
+
+def _following(plan: Plan, records: Callable[[], Any]) -> Plan | None:
+    """The next stage of a comparison."""
+    if not plan.stage:
+        return None
+    from sim.stages import following  # needs pandas
+
+    return following(plan, records)
 
 
 def _walks() -> Kind:
     from sim.descents import plan_descents
     from sim.execute.surfaces import execute_walks, prepare_walks
 
-    return Kind("walks", "done", plan_descents, prepare_walks, prepare_walks, execute_walks)
+    return Kind("walks", "done", plan_descents, prepare_walks, prepare_walks, lambda *_: None, execute_walks)
 
 
-KINDS: dict[str, Callable[[], Kind]] = {"networks": _networks, "walks": _walks}
+def _examples() -> Kind:
+    from sim.examples import plan_examples
+    from sim.execute.examples import execute_examples, prepare_examples
+
+    never = lambda *_: None  # noqa: E731
+    return Kind("examples", "trained", plan_examples, never, prepare_examples, never, execute_examples)
+
+
+KINDS: dict[str, Callable[[], Kind]] = {"networks": _networks, "walks": _walks, "examples": _examples}
 """What makes each kind; heavy modules are imported by those who need them."""

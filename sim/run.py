@@ -82,12 +82,19 @@ def conduct(
 
 def _carry_on(store: Store, kind: Kind, jobs: int, quiet: bool) -> tuple[str, Failures]:
     """Do what is missing of the plan that the store has taken up; what to say of it, and failures."""
-    plan, done = store.plan, store.done()
-    pending = [batch for batch in plan.batches if batch.number not in done]
-    failures = _train(store, kind, plan, pending, jobs, quiet) if pending else ()
-    store.finish()
-    now = sum(len(batch.runs) for batch in pending) - sum(len(batch.runs) for batch, _ in failures)
-    return f"{len(plan.runs):,} {kind.noun}, {now:,} of them {kind.done} now", failures
+    now, last = 0, False
+    failures: Failures = ()
+    while not (last or failures or store.complete):
+        plan, done = store.plan, store.done()
+        pending = [batch for batch in plan.batches if batch.number not in done]
+        failures = _train(store, kind, plan, pending, jobs, quiet) if pending else ()
+        now += sum(len(batch.runs) for batch in pending) - sum(len(batch.runs) for batch, _ in failures)
+        more = None if failures else kind.following(plan, store.records)
+        last = more is None
+        if more is not None:
+            store.take_up(more)
+    store.finish(last and not failures)
+    return f"{store.runs:,} {kind.noun}, {now:,} of them {kind.done} now", failures
 
 
 def _report(directory: Path, quiet: bool) -> None:

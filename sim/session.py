@@ -18,6 +18,7 @@ from sim.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from sim.kinds import Kind
     from sim.plan import Batch
@@ -42,6 +43,12 @@ class RunRecords:
     """A row a walk × start."""
     paths: pd.DataFrame | None = None
     """A row a walk × start × kept position."""
+    examples: pd.DataFrame | None = None
+    """A row a training of a worked example; its other tables are in :mod:`sim.store.example_columns`."""
+    losses: pd.DataFrame | None = None
+    steps: pd.DataFrame | None = None
+    states: pd.DataFrame | None = None
+    units: pd.DataFrame | None = None
 
 
 def load_study(source: str | Path | Mapping[str, Any], *overrides: str) -> Study:
@@ -98,22 +105,40 @@ def _in_memory(study: Study, jobs: int | None, only: Sequence[str]) -> RunRecord
 
 
 def _executed(kind: Kind, plan: Any, jobs: int) -> dict[str, pd.DataFrame]:
-    """The records of a plan, none of them written."""
+    """The records of a plan and of what follows it, none of them written."""
+
+    def fail(batch: Batch, error: BaseException) -> None:
+        raise RuntimeError(f"batch {batch.number} of {batch.runs[0].grid!r} failed") from error
+
+    tables: dict[str, pa.Table] = {}
+    found: dict[int, Any] = {}
+    following: Any = plan
+    while following is not None:
+        plan = following
+        kind.prepare(plan)
+        kind.execute(
+            plan,
+            [batch for batch in plan.batches if batch.number not in found],
+            jobs,
+            lambda batch, records: found.update({batch.number: records}),
+            fail,
+        )
+        tables = _tables(plan, found)
+        following = kind.following(plan, lambda: [table.to_pandas() for table in list(tables.values())[:2]])
+    return {name: table.to_pandas() for name, table in tables.items()}
+
+
+def _tables(plan: Any, found: dict[int, Any]) -> dict[str, pa.Table]:
+    """The records of all batches, each table in one piece."""
     import pyarrow as pa
 
     from sim.store import schemas
     from sim.store.columns import conform
 
-    def fail(batch: Batch, error: BaseException) -> None:
-        raise RuntimeError(f"batch {batch.number} of {batch.runs[0].grid!r} failed") from error
-
-    kind.prepare(plan)
-    found: dict[int, Any] = {}
-    kind.execute(plan, plan.batches, jobs, lambda batch, records: found.update({batch.number: records}), fail)
     return {
         name: conform(
             pa.concat_tables([conform(getattr(found[batch.number], name), schema) for batch in plan.batches]),
             schema,
-        ).to_pandas()
+        )
         for name, schema in schemas(plan.study, plan.noun).items()
     }

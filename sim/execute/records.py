@@ -94,6 +94,12 @@ def _runs(runs: Sequence[Run], notes: Notes, steps: np.ndarray, parameters: int)
         columns[f"steps_to_{target.name}"] = times
         if place == 0:
             reached = ~np.isnan(times)
+    if runs[0].stage:
+        columns |= {
+            name: [getattr(run, name) for run in runs] for name in ("stage", "entrant", "setting", "trial")
+        }
+        level = next((target.value for target in runs[0].settings.targets), np.nan)
+        columns["target"] = [level] * len(runs)
     columns["status"] = np.where(diverged, "diverged", np.where(reached, "reached", "not_reached"))
     last = np.maximum(notes.recorded - 1, 0)
     for field, metric in enumerate(CURVE[1:], start=1):

@@ -1,4 +1,5 @@
-"""The columns of the three tables of networks (those of walks: :mod:`sim.store.surface_columns`).
+"""The columns of the three tables of networks (those of walks: :mod:`sim.store.surface_columns`,
+of worked examples: :mod:`sim.store.example_columns`).
 
 **runs**, a row a network: every factor of the study (parts as their labels; ``lr``, the learning
 rate, apart from the optimizer; ``samples``, ``batch_size`` and ``steps`` as they really were),
@@ -22,6 +23,12 @@ activation's largest, ``dead`` the share of units saturated on the whole batch,
 ``update_ratio`` ‖ΔW‖/‖W‖ of the step that led here (empty at checkpoint 0), ``weight_norm`` ‖W‖.
 
 What a study does not measure is empty.
+
+A study that compares optimizers has five columns more in **runs** (``grid`` is the problem): ``stage``
+(``tuning``, ``target``, ``extension``, ``report``; empty for a network of a grid), ``entrant`` (the optimizer's
+name in the comparison, whatever its setting), ``setting`` (``trial`` of tuning and extension, ``tuned`` the best
+one frozen, ``default`` the untuned one), ``trial`` (its number among the trials; -1 for a default) and
+``target`` (the level of the problem's metric that counts as reached; in the report stage alone).
 """
 
 from __future__ import annotations
@@ -31,15 +38,23 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from sim.store.example_columns import EXAMPLE_TABLES, example_schemas
 from sim.store.surface_columns import WALK_TABLES, surface_schemas
+from sim.study.comparison import TARGET
 
 if TYPE_CHECKING:
     from sim.study import Study
 
 TABLES = ("runs", "curves", "layers")
-ALL_TABLES: Mapping[str, tuple[str, ...]] = {"networks": TABLES, "walks": WALK_TABLES}
+ALL_TABLES: Mapping[str, tuple[str, ...]] = {
+    "networks": TABLES,
+    "walks": WALK_TABLES,
+    "examples": EXAMPLE_TABLES,
+}
 """What each kind of work records, by what its runs are called; the first table has a row a run."""
-KEYS = ("run", "checkpoint", "layer", "start", "position")
+KEYS = (
+    "run", "checkpoint", "layer", "start", "position", "epoch", "parameter", "slot", "sample", "unit",
+)  # fmt: skip
 """What rows are sorted by, each table by those of them it has."""
 
 _TEXT, _WHOLE, _REAL, _YES = pa.string(), pa.int64(), pa.float64(), pa.bool_()
@@ -54,6 +69,8 @@ _FACTORS = {
     "batch_size": _WHOLE, "steps": _WHOLE, "precision": _TEXT,
     "parameters": _WHOLE, "status": _TEXT, "diverged_at": _REAL,
 }  # fmt: skip
+
+_COMPARED = {"stage": _TEXT, "entrant": _TEXT, "setting": _TEXT, "trial": _WHOLE, "target": _REAL}
 
 _METRICS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 
@@ -80,8 +97,10 @@ def _network_schemas(study: Study) -> dict[str, pa.Schema]:
     targets = dict.fromkeys(
         f"steps_to_{target.name}" for grid in study.grids for target in grid.settings.targets
     )
+    if study.problems:
+        targets[f"steps_to_{TARGET}"] = None
     final = [f"final_{metric}" for metric in _METRICS]
-    runs = {**_FACTORS, **dict.fromkeys([*targets, *final], _REAL)}
+    runs = {**_FACTORS, **(_COMPARED if study.problems else {}), **dict.fromkeys([*targets, *final], _REAL)}
     return {
         name: pa.schema(list(columns.items()))
         for name, columns in zip(TABLES, (runs, _CURVES, _LAYERS), strict=True)
@@ -91,6 +110,7 @@ def _network_schemas(study: Study) -> dict[str, pa.Schema]:
 _SCHEMAS: Mapping[str, Callable[[Study], dict[str, pa.Schema]]] = {
     "networks": _network_schemas,
     "walks": lambda study: surface_schemas(),
+    "examples": lambda study: example_schemas(),
 }
 
 

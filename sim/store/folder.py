@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from sim.errors import StudyError
 from sim.store import manifest, shards
 from sim.store.columns import ALL_TABLES, conform, schemas
-from sim.store.merge import files_of, merge
+from sim.store.merge import files_of, gather, merge
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,24 +178,43 @@ class Store:
         with said_in_one_line(self.shards):
             shards.write(self._shard_of[number], tables)
 
-    def finish(self) -> None:
-        """Merge what is done into the records; when that is all of this kind the shards go.
+    def records(self) -> tuple[pd.DataFrame, ...]:
+        """The first two tables of all that is done of the plan, before it is merged."""
+        first_two = dict(list(self._schemas.items())[:2])
+        where = self._where()
+        runs = [run.index for run in self.plan.runs]
+        return tuple(table.to_pandas() for table in gather(runs, where, first_two).values())
+
+    @property
+    def runs(self) -> int:
+        """How many runs there are: what is planned, or, once all is merged, what is there."""
+        if not self.complete:
+            return len(self.plan.runs)
+        return int(pq.read_metadata(self.directory / RECORDS[self.plan.noun][-1]).num_rows)
+
+    def _where(self) -> dict[int, Path]:
+        """Index of each finished run -> its shard."""
+        done = self.done()
+        return {
+            run.index: self._shard_of[batch.number]
+            for batch in self.plan.batches
+            if batch.number in done
+            for run in batch.runs
+        }
+
+    def finish(self, last: bool = True) -> None:
+        """Merge what is done into the records; when that is all of this kind, with no stage to come after
+        the plan (``last``), the shards go.
 
         Renaming their folder is the moment at which it is complete: before it everything can be merged
         again, after it nothing is missing.
         """
         if self.complete:
             return
-        done = self.done()
-        where = {
-            run.index: self._shard_of[batch.number]
-            for batch in self.plan.batches
-            if batch.number in done
-            for run in batch.runs
-        }
+        where = self._where()
         with said_in_one_line(self.directory):
             merge(self.directory, self.plan.runs, where, self._schemas)
-            if len(where) == len(self.plan.runs) and self._plan_is_whole():
+            if last and len(where) == len(self.plan.runs) and self._plan_is_whole():
                 retired = self._retired(self.plan.noun)
                 self.shards.rename(retired)
                 for folder in (retired, self._all_shards):

@@ -7,6 +7,7 @@ from math import prod
 from typing import Any
 
 from sim.errors import StudyError, complaint
+from sim.study.comparison import Problem
 from sim.study.model import Descent, Grid, Study
 from sim.study.values import key
 
@@ -23,6 +24,19 @@ def check_grid(grid: Grid, where: str) -> None:
             _check_row(grid, row, f"{where}.{kind}[{index}]")
 
 
+def check_problem(problem: Problem, where: str) -> None:
+    """Raise StudyError where a problem is more than one, or its metric is not measured."""
+    for name, values in problem.grid.factors.items():
+        if len(values) != 1:
+            raise StudyError(complaint(f"{where}.{name}", len(values), "values: a problem has one of each"))
+    split, measured = problem.metric.partition("_")[0], problem.settings.measure
+    if split not in measured:
+        wrong = f"is not measured: measure leaves out {split!r}"
+        raise StudyError(complaint(f"{where}.metric", problem.metric, wrong, measured))
+    if problem.rising and (problem.level or 0) > 1:
+        raise StudyError(complaint(f"{where}.level", problem.level, "is no accuracy: it is above 1"))
+
+
 def check_study(study: Study) -> None:
     """Raise StudyError for parts of one name, and for more networks or starts than a machine would finish."""
     seen: dict[str, str] = {}
@@ -34,6 +48,7 @@ def check_study(study: Study) -> None:
         seen[name] = where
     for index, descent in enumerate(study.descents):
         _check_size(descent, f"{study.source}: descent[{index}] {descent.name!r}")
+    _check_founding(study)
     total = sum(networks_at_most(grid) for grid in study.grids)
     if total > MOST_NETWORKS:
         problem = f"networks are more than {MOST_NETWORKS:,}: shorten a list of values"
@@ -46,6 +61,15 @@ def _named(study: Study) -> Iterator[tuple[str, str]]:
         for section, parts in sections.items():
             for index, part in enumerate(parts):
                 yield f"{section}[{index}]", part.name
+
+
+def _check_founding(study: Study) -> None:
+    """Raise StudyError where no optimizer is there to set a problem's target."""
+    for index, problem in enumerate(study.problems):
+        if study.comparison and not study.comparison.founding and problem.level is None:
+            where = f"{study.source}: problem[{index}] {problem.name!r}.level"
+            wrong = "is missing, and comparison.founding names no optimizers to set it"
+            raise StudyError(complaint(where, "level", wrong))
 
 
 def _check_size(descent: Descent, where: str) -> None:

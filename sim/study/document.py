@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
-from sim.study.factors import SETTINGS, Key
+from sim.study.factors import Key
 from sim.study.sections import SECTIONS, keys_of
 from sim.study.values import Reader, Trouble, identifier, integer, text
 
@@ -69,7 +69,7 @@ def _document(name: str) -> type[Titled]:
     return create_model(
         f"{name}_study",
         __base__=Titled,
-        **_fields({key: SETTINGS[key] for key in section.top}),
+        **_fields(section.top),
         defaults=(defaults, Field(default_factory=defaults)),
         **{name: (Annotated[tables, BeforeValidator(_tables(name, section.lost))], ...)},
     )

@@ -74,7 +74,7 @@ LENGTHS = ("steps", "epochs")
 def _checkpoints(value: Any) -> Checkpoints:
     """``11`` or ``{num = 11, scale = "log"}``."""
     table = value if isinstance(value, dict) else {"num": value}
-    _only_keys(table, ("num", "scale"))
+    only_keys(table, ("num", "scale"))
     if "num" not in table:
         raise Trouble("num", "is missing")
     path = ".num" if isinstance(value, dict) else ""
@@ -106,7 +106,7 @@ def _targets(value: Any) -> tuple[Target, ...]:
 def _target(value: Any) -> Target:
     if not isinstance(value, dict):
         raise Trouble(value, "is not a table like {name, metric, value}")
-    _only_keys(value, ("name", "metric", "value"))
+    only_keys(value, ("name", "metric", "value"))
     for name in ("name", "metric", "value"):
         if name not in value:
             raise Trouble(name, "is missing", path=f".{name}")
@@ -115,7 +115,8 @@ def _target(value: Any) -> Target:
     return Target(inside(".name", identifier, value["name"]), metric, inside(".value", level, value["value"]))
 
 
-def _only_keys(table: dict[str, Any], known: tuple[str, ...]) -> None:
+def only_keys(table: dict[str, Any], known: tuple[str, ...]) -> None:
+    """Raise Trouble for a key that is not known."""
     for name in table:
         if name not in known:
             raise Trouble(name, "is not a key here", known, path="" if name in known else f".{key(name)}")

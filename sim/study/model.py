@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from sim.study.choices import Choice
 
 if TYPE_CHECKING:
-    from sim.study.comparison import Comparison, Problem
     from sim.study.claims import Claim
+    from sim.study.comparison import Comparison, Problem
+    from sim.study.example_model import Example
 
 METRICS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 MEASURES = ("gradients", "activations", "updates", "train", "test")
@@ -158,6 +159,7 @@ class Study:
     claims: tuple[Claim, ...] = ()
     problems: tuple[Problem, ...] = ()
     comparison: Comparison | None = None
+    examples: tuple[Example, ...] = ()
 
     @property
     def parts(self) -> dict[str, dict[str, tuple[Any, ...]]]:
@@ -168,6 +170,7 @@ class Study:
         kinds: dict[str, dict[str, tuple[Any, ...]]] = {
             "networks": {"grid": self.grids, "problem": self.problems},
             "walks": {"descent": self.descents},
+            "examples": {"example": self.examples},
         }
         return {noun: parts for noun, parts in kinds.items() if any(parts.values())}
 

@@ -32,6 +32,8 @@ def override(table: dict[str, Any], text: str) -> None:
         table[_known(steps[0], (*PLAIN, "defaults", *sections, *keys["defaults"]), where, PLAIN)] = value
     elif steps[0] == "defaults":
         _set(_table(table, "defaults", where), steps[1:], keys["defaults"], value, where)
+    elif steps[0] == "comparison" in keys:
+        _set(_table(table, "comparison", where), steps[1:], keys["comparison"], value, where)
     elif steps[0] in sections:
         _set(_part(table, steps[0], steps[1], where), steps[2:], keys[steps[0]], value, where)
     else:

@@ -6,10 +6,12 @@ A file may have several kinds of sections; ``[defaults]`` holds for all sections
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sim.study.factors import COMMON, GRID, Key
+from sim.study.comparison_factors import COMPARISON_KEYS, PROBLEM, comparison
+from sim.study.example_factors import EXAMPLE, EXAMPLE_DEFAULTS
+from sim.study.factors import COMMON, GRID, SETTINGS, Key
 from sim.study.surface_factors import DESCENT
 
 PLAIN = ("title", "question", "seed")
@@ -25,19 +27,28 @@ class Section:
     keys: Mapping[str, Key]
     defaults: Mapping[str, Key]
     """Those of the keys that ``[defaults]`` may hold."""
-    top: tuple[str, ...] = ()
+    top: Mapping[str, Key] = field(default_factory=dict)
     """Keys at the top of the file that are for this section."""
+    rules: str = ""
+    """The table of rules that must stand beside these sections."""
 
+
+PRECISION = {"precision": SETTINGS["precision"]}
 
 SECTIONS: Mapping[str, Section] = {
-    "grid": Section("network", GRID, COMMON, ("precision",)),
+    "grid": Section("network", GRID, COMMON, PRECISION),
     "descent": Section("start", DESCENT, DESCENT),
+    "example": Section("example", EXAMPLE, EXAMPLE_DEFAULTS),
+    "problem": Section(
+        "network", PROBLEM, PROBLEM, {**PRECISION, "comparison": Key(comparison)}, "comparison"
+    ),
 }
 
 
 def sections_in(table: Mapping[str, Any]) -> list[str]:
     """The sections that a file has; a file without any is taken for one whose grids were forgotten."""
-    return [name for name in SECTIONS if name in table] or ["grid"]
+    found = [name for name, section in SECTIONS.items() if name in table or section.rules in table]
+    return found or ["grid"]
 
 
 def keys_of(table: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -46,4 +57,6 @@ def keys_of(table: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     top = dict.fromkeys(key for name in present for key in SECTIONS[name].top)
     known = dict.fromkeys(key for name in present for key in SECTIONS[name].defaults)
     sections = {name: ("name", "question", *SECTIONS[name].keys) for name in present}
+    if "comparison" in top:
+        sections["comparison"] = COMPARISON_KEYS
     return {"study": (*PLAIN, *top, "defaults", *present), "defaults": tuple(known), **sections}

@@ -9,7 +9,7 @@ from pathlib import Path
 from sim import store
 from sim.errors import StudyError
 from sim.study import Study
-from sim.views import reading, report_networks, report_surfaces, saving, style
+from sim.views import reading, report_claims, report_networks, report_surfaces, saving, style
 from sim.views.chapters import PAGE_ROWS, Part
 
 PARTS: dict[str, Callable[[Path], Part]] = {
@@ -34,9 +34,11 @@ def build(directory: str | Path) -> Path:
         raise StudyError(
             f"{directory}: {finished if (directory / 'study.toml').exists() else 'holds no results'}"
         )
+    study = Study.load(directory / "study.toml")
     with mpl.rc_context(style.settings()):
-        parts = [PARTS[noun](directory) for noun in held]
-    return _publish(directory, Study.load(directory / "study.toml"), parts)
+        claims = [report_claims.part(directory)] if study.claims else []
+        parts = [*claims, *(PARTS[noun](directory) for noun in held)]
+    return _publish(directory, study, parts)
 
 
 def _publish(directory: Path, study: Study, parts: list[Part]) -> Path:
@@ -45,12 +47,13 @@ def _publish(directory: Path, study: Study, parts: list[Part]) -> Path:
 
     chapters = [chapter for part in parts for chapter in part.chapters]
     _remove_others(
-        directory, {
+        directory,
+        {
             file
             for chapter in chapters
             for shown in (*chapter.tables, *chapter.figures)
             for file in (shown.file, shown.moving)
-        }
+        },
     )
     source = resources.files("sim.views").joinpath("report.html.j2").read_text(encoding="utf-8")
     environment = Environment(
