@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,6 @@ from sim.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
     from sim.kinds import Kind
     from sim.plan import Batch
@@ -110,7 +110,6 @@ def _executed(kind: Kind, plan: Any, jobs: int) -> dict[str, pd.DataFrame]:
     def fail(batch: Batch, error: BaseException) -> None:
         raise RuntimeError(f"batch {batch.number} of {batch.runs[0].grid!r} failed") from error
 
-    tables: dict[str, pa.Table] = {}
     found: dict[int, Any] = {}
     following: Any = plan
     while following is not None:
@@ -123,12 +122,15 @@ def _executed(kind: Kind, plan: Any, jobs: int) -> dict[str, pd.DataFrame]:
             lambda batch, records: found.update({batch.number: records}),
             fail,
         )
-        tables = _tables(plan, found)
-        following = kind.following(plan, lambda: [table.to_pandas() for table in list(tables.values())[:2]])
-    return {name: table.to_pandas() for name, table in tables.items()}
+        following = kind.following(plan, partial(_first_two, plan, found))
+    return _tables(plan, found)
 
 
-def _tables(plan: Any, found: dict[int, Any]) -> dict[str, pa.Table]:
+def _first_two(plan: Any, found: dict[int, Any]) -> list[pd.DataFrame]:
+    return list(_tables(plan, found).values())[:2]
+
+
+def _tables(plan: Any, found: dict[int, Any]) -> dict[str, pd.DataFrame]:
     """The records of all batches, each table in one piece."""
     import pyarrow as pa
 
@@ -139,6 +141,6 @@ def _tables(plan: Any, found: dict[int, Any]) -> dict[str, pa.Table]:
         name: conform(
             pa.concat_tables([conform(getattr(found[batch.number], name), schema) for batch in plan.batches]),
             schema,
-        )
+        ).to_pandas()
         for name, schema in schemas(plan.study, plan.noun).items()
     }

@@ -27,8 +27,6 @@ from sim.study.resolve import Resolver, shape
 from sim.study.values import Trouble
 
 STAGES = ("tuning", "target", "extension", "report")
-SETTINGS = ("tuned", "default")
-"""What the report stage runs of each optimizer; the other stages run trials."""
 
 
 def trials_of(study: Study, entrant: Entrant) -> tuple[Choice, ...]:
@@ -111,6 +109,7 @@ class Asked:
     entrant: Entrant
     stage: str
     setting: str
+    """"trial", "tuned" or "default"."""
     trial: int
     """Its number among the trials; of a default the setting has none: -1."""
     optimizer: Choice
@@ -158,29 +157,26 @@ class Networks:
             cell = Resolver(problem.grid, where)(factors)
             if problem.rising and not shape(cell["dataset"]).classes:
                 wrong = f"is measured for classes only, and {cell['dataset'].label} is a regression"
-                raise StudyError(
-                    complaint(f"{where}.metric", problem.metric, wrong, ("train_loss", "test_loss"))
-                )
+                losses = ("train_loss", "test_loss")
+                raise StudyError(complaint(f"{where}.metric", problem.metric, wrong, losses))
             self._cells[problem.name] = cell
         return self._cells[problem.name]
 
     def _index(self, asked: Asked) -> int:
         """The index of the first seed: stage, problem, optimizer, trial, seed, the last fastest."""
-        rules, stage = self.rules, STAGES.index(asked.stage)
-        pairs = len(self.study.problems) * len(rules.entrants)
-        most = [rules.trials, 1, rules.extend, len(SETTINGS)]
-        sizes = [pairs * count * len(seeds_of(rules, name)) for name, count in zip(STAGES, most, strict=True)]
-        pair = self.study.problems.index(asked.problem) * len(rules.entrants)
-        pair += rules.entrants.index(asked.entrant)
+        rules, study = self.rules, self.study
+        pair = study.problems.index(asked.problem) * len(rules.entrants) + rules.entrants.index(asked.entrant)
         nth = {
             "tuning": asked.trial,
             "target": 0,
             "extension": asked.trial - rules.trials,
-            "report": SETTINGS.index(asked.setting) if asked.setting in SETTINGS else 0,
+            "report": int(asked.setting == "default"),
         }[asked.stage]
-        return (
-            self.first + sum(sizes[:stage]) + (pair * most[stage] + nth) * len(seeds_of(rules, asked.stage))
-        )
+        most = dict(zip(STAGES, (rules.trials, 1, rules.extend, 2), strict=True))
+        pairs, seeds = len(study.problems) * len(rules.entrants), len(seeds_of(rules, asked.stage))
+        earlier = STAGES[: STAGES.index(asked.stage)]
+        before = sum(pairs * most[stage] * len(seeds_of(rules, stage)) for stage in earlier)
+        return self.first + before + (pair * most[asked.stage] + nth) * seeds
 
 
 def seeds_of(rules: Comparison, stage: str) -> range:

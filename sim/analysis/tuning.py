@@ -143,7 +143,8 @@ def chosen(study: Study, runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFra
 
     Columns: grid, entrant, trial (number of the best), optimizer (label) and lr of the best setting, score,
     diverged and spread on the tuning seeds, trials (how many were tried, those beyond the edges included),
-    edge (parameters whose best value is still at the edge of what was tried, joined by commas), level (target).
+    edge (parameters whose best value is still at the edge of what was tried, joined by commas), level (the
+    problem's target).
     """
     assert study.comparison is not None
     known = levels(study, runs)

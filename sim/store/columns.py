@@ -25,10 +25,10 @@ activation's largest, ``dead`` the share of units saturated on the whole batch,
 What a study does not measure is empty.
 
 A study that compares optimizers has five columns more in **runs** (``grid`` is the problem): ``stage``
-(``tuning``, ``target``, ``extension``, ``report``; empty for a network of a grid), ``entrant`` (the optimizer's
-name in the comparison, whatever its setting), ``setting`` (``trial`` of tuning and extension, ``tuned`` the best
-one frozen, ``default`` the untuned one), ``trial`` (its number among the trials; -1 for a default) and
-``target`` (the level of the problem's metric that counts as reached; in the report stage alone).
+(``tuning``, ``target``, ``extension``, ``report``; empty for a network of a grid), ``entrant`` (the
+optimizer's name in the comparison, whatever its setting), ``setting`` (``trial`` of tuning and extension,
+``tuned`` the best one frozen, ``default`` the untuned one), ``trial`` (its number among the trials; -1 for a
+default) and ``target`` (the level of the problem's metric that counts as reached; in the report stage alone).
 """
 
 from __future__ import annotations

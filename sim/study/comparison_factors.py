@@ -2,8 +2,8 @@
 
 An optimizer of a comparison: ``{name, optimizer = part, search = {lr = {start, stop, scale}, beta = [...]},
 sampler, default = {lr = 0.01}}``. ``optimizer`` is the part with what is fixed, by default the part called
-``name``. A range of a grid has ``num`` values, or as many as make the trials of the comparison; Sobol's points
-lie anywhere in it.
+``name``. A range of a grid has ``num`` values, or as many as make the trials of the comparison; Sobol's
+points lie anywhere in it.
 """
 
 from __future__ import annotations

@@ -13,10 +13,10 @@ from sim.views import reading, report_claims, report_networks, report_surfaces, 
 from sim.views.chapters import PAGE_ROWS, Part
 
 PARTS: dict[str, Callable[[Path], Part]] = {
-    "networks": report_networks.part,
-    "walks": report_surfaces.part,
+    "grid": report_networks.part,
+    "descent": report_surfaces.part,
 }
-"""Kinds of work, by what their runs are called, in the order of the page."""
+"""What tells the records of each section of a study."""
 
 
 def build(directory: str | Path) -> Path:
@@ -28,16 +28,16 @@ def build(directory: str | Path) -> Path:
     import matplotlib as mpl
 
     directory = Path(directory)
-    held = [noun for noun in PARTS if store.holds(directory, noun)]
-    if not held:
-        finished = "is not finished: run its study again"
-        raise StudyError(
-            f"{directory}: {finished if (directory / 'study.toml').exists() else 'holds no results'}"
-        )
+    if not (directory / "study.toml").exists():
+        raise StudyError(f"{directory}: holds no results")
     study = Study.load(directory / "study.toml")
+    held = {noun: sections for noun, sections in study.parts.items() if store.holds(directory, noun)}
+    if not held:
+        raise StudyError(f"{directory}: is not finished: run its study again")
+    told = [name for sections in held.values() for name, parts in sections.items() if parts and name in PARTS]
     with mpl.rc_context(style.settings()):
         claims = [report_claims.part(directory)] if study.claims else []
-        parts = [*claims, *(PARTS[noun](directory) for noun in held)]
+        parts = [*claims, *(PARTS[name](directory) for name in told)]
     return _publish(directory, study, parts)
 
 

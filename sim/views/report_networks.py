@@ -18,9 +18,10 @@ from sim.views import figures_gradients, figures_learning, figures_success, figu
 def part(directory: Path) -> Part:
     """The grids of a results folder, their tables and figures written."""
     records = Records.read(directory)
+    told = overview(records)
     chapters = [_chapter(grid, directory) for grid in records.grids()]
-    grids = wording.count(len(chapters), "grid")
-    return Part(f"{wording.count(len(records.runs), 'network')} in {grids}", overview(records), chapters)
+    networks = wording.count(int(told["networks"].sum()), "network")
+    return Part(f"{networks} in {wording.count(len(chapters), 'grid')}", told, chapters)
 
 
 def _chapter(grid: GridRecords, directory: Path) -> Chapter:
