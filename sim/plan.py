@@ -84,9 +84,9 @@ class Run:
 
     def flops(self) -> float:
         """Estimated work: 6 a weight and row trained on, 2 a weight and row evaluated at a checkpoint."""
-        rows = shape(self.dataset).rows
+        rows, _, _, training = shape(self.dataset)
         most = rows if self.settings.evaluate is None else self.settings.evaluate
-        test = rows - training_rows(rows, self.settings.test_fraction)
+        test = rows - training_rows(rows, self.settings.test_fraction, training)
         sizes = {"train": min(self.samples, most), "test": min(test, most)}
         evaluated = sum(sizes[split] for split in sizes if split in self.settings.measure)
         checked = 2.0 * evaluated * self.settings.checkpoints.num
@@ -227,7 +227,7 @@ def batches_of(runs: list[Run], first: int) -> list[Batch]:
 
 def _tables(run: Run) -> int:
     """How many replicates' tables a batch may hold."""
-    rows, features, _ = shape(run.dataset)
+    rows, features, *_ = shape(run.dataset)
     return max(BATCH_BYTES // (8 * rows * features), 1)
 
 

@@ -3,8 +3,9 @@
 A data set is a function of a random generator and its own parameters that returns a
 :class:`~sim.catalog.tables.Table`. Its traits: ``fixed=True`` where it does not use the
 generator; ``shape``, a :class:`Shape` or a function of the parameters, so that a plan can
-be made without loading anything; ``limits`` for its parameters. A data set of more than
-one regression target has a parameter named ``outputs``.
+be made without loading anything; ``limits`` for its parameters; ``loss``, where its natural loss
+is a special one. A data set of more than one regression target has a parameter or a trait named
+``outputs``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from sim.catalog import (
     files,
     limits,
+    quadratic,  # noqa: F401  (registers its data set)
     synthetic,  # noqa: F401  (registers the generated data sets)
 )
 from sim.catalog import mnist1d as published
@@ -58,12 +60,14 @@ def outputs_of(part: Part, parameters: Mapping[str, Any], loss: str = "auto") ->
     classes = shape_of(part, parameters).classes
     if loss == "auto":
         loss = natural_loss_of(part, parameters)
-    return outputs_under(loss, classes, 1 if classes else part.bind(**parameters).get("outputs", 1))
+    told = part.traits.get("outputs", part.bind(**parameters).get("outputs", 1))
+    return outputs_under(loss, classes, 1 if classes else told)
 
 
 def natural_loss_of(part: Part, parameters: Mapping[str, Any]) -> str:
     """The loss that ``loss = "auto"`` stands for with this data set."""
-    return "softmax_cross_entropy" if shape_of(part, parameters).classes else "half_squared_error"
+    usual = "softmax_cross_entropy" if shape_of(part, parameters).classes else "half_squared_error"
+    return str(part.traits.get("loss", usual))
 
 
 def load(part: Part, parameters: Mapping[str, Any], seed: int, replicate: int) -> Table:
@@ -72,14 +76,14 @@ def load(part: Part, parameters: Mapping[str, Any], seed: int, replicate: int) -
     limits.check(part, bound)
     if part.traits.get("fixed"):
         content = files.digest(bound["path"]) if "path" in bound else ""
-        return _fixed(part.name, tuple(bound.items()), content)
+        return _fixed(part, tuple(bound.items()), content)
     return part.function(stream(seed, "data", replicate), **bound)
 
 
 @functools.lru_cache(maxsize=8)
-def _fixed(name: str, parameters: tuple[tuple[str, Any], ...], content: str) -> Table:
+def _fixed(part: Part, parameters: tuple[tuple[str, Any], ...], content: str) -> Table:
     # ``content`` is the file's digest: a file that changes between two studies of one session is read anew.
-    return dataset[name].function(None, **dict(parameters))
+    return part.function(None, **dict(parameters))
 
 
 def _scikit(name: str, classes: int) -> Table:

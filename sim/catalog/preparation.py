@@ -24,8 +24,8 @@ def standard_units(columns: Floats) -> tuple[Floats, Floats]:
 class Prepared:
     """What one network is trained and tested on: scaled features, targets, contiguous, float64.
 
-    Regression targets are standardized by the training rows (``target_shift`` and
-    ``target_factor`` undo it), so that a half squared error of 0.5 always means "no
+    Regression targets are standardized by the training rows (``target_shift`` and ``target_factor`` undo
+    it; those of a table that comes split are not), so that a half squared error of 0.5 always means "no
     better than the mean" whatever the target's unit.
     """
 
@@ -78,13 +78,15 @@ def split(
     The test set depends on the generator and ``test_fraction`` alone; ``samples`` then takes
     the first so many training rows (None: all), so smaller training sets are subsets of
     larger ones. Classes are stratified by largest remainders, and every beginning of
-    either list is stratified too. Raises ValueError where there are too few rows.
+    either list is stratified too. A table that comes split stays so, in its order. Raises ValueError where there are too few rows.
     """
     rows = len(table.targets)
     if not 0.0 < test_fraction < 1.0:
         raise ValueError(f"test_fraction = {test_fraction!r} must lie between 0 and 1")
     testing = min(max(round(test_fraction * rows), 1), rows - 1)
-    if table.classes:
+    if table.training:
+        train, test = np.arange(table.training), np.arange(table.training, rows)
+    elif table.classes:
         train, test = _stratified_split(table.targets, generator, testing)
     else:
         order = generator.permutation(rows)
@@ -133,7 +135,7 @@ def prepare(
         )
     train_targets, test_targets = table.targets[train_rows], table.targets[test_rows]
     target_shift, target_factor = np.zeros(1), np.ones(1)
-    if not table.classes:
+    if not table.classes and not table.training:
         target_shift, target_factor = standard_units(train_targets)
         train_targets = (train_targets - target_shift) * target_factor
         test_targets = (test_targets - target_shift) * target_factor

@@ -18,11 +18,15 @@ dataset = Family("dataset", supplied=1)
 
 
 class Shape(NamedTuple):
-    """Rows, features and classes of a data set; no classes means regression."""
+    """Rows, features and classes of a data set; no classes means regression.
+
+    ``training``: a data set that comes split has so many training rows, its first ones; 0 for others.
+    """
 
     rows: int
     features: int
     classes: int
+    training: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +34,14 @@ class Table:
     """Rows of features with their targets.
 
     ``features`` is (rows, features), float64. ``targets`` is (rows,) int64 with labels
-    0 … classes − 1, or, with ``classes = 0``, (rows, outputs) float64 for regression.
+    0 … classes − 1, or, with ``classes = 0``, (rows, outputs) float64 for regression. A benchmark that
+    comes split says how many ``training`` rows it begins with; its regression targets are left as they are.
     """
 
     features: Floats
     targets: NDArray[Any]
     classes: int = 0
+    training: int = 0
 
     def __post_init__(self) -> None:
         kind = np.int64 if self.classes else np.float64
@@ -50,8 +56,8 @@ class Table:
 
     @property
     def shape(self) -> Shape:
-        """Rows, features and classes."""
-        return Shape(len(self.features), self.features.shape[1], self.classes)
+        """Rows, features and classes, and how many rows it has to train on where it comes split."""
+        return Shape(len(self.features), self.features.shape[1], self.classes, self.training)
 
     @property
     def task(self) -> str:
@@ -80,6 +86,8 @@ def outputs_under(loss: str, classes: int, targets: int = 1) -> int:
             what = f"one of {classes} classes" if classes else "a regression"
             raise ValueError(f"binary_cross_entropy needs a data set of two classes, this is {what}")
         return 1
+    if loss == "quadratic_deep" and (classes or targets > 100):
+        raise ValueError("quadratic_deep needs a regression of at most 100 targets")
     if classes:
         return classes
     if loss == "softmax_cross_entropy":

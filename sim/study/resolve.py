@@ -36,8 +36,13 @@ def outputs(dataset: Choice, loss: Choice) -> int:
 
 
 @lru_cache(maxsize=1024)
-def training_rows(rows: int, test_fraction: float) -> int:
-    """How many of a data set's rows the split leaves for training, by the rule of the split itself."""
+def training_rows(rows: int, test_fraction: float, training: int = 0) -> int:
+    """How many of a data set's rows the split leaves for training, by the rule of the split itself.
+
+    ``training``: how many there are where the data set comes split.
+    """
+    if training:
+        return training
     blank = Table(np.zeros((rows, 1)), np.zeros(rows))
     return len(split(blank, np.random.default_rng(0), test_fraction)[0])
 
@@ -83,10 +88,10 @@ class Resolver:
 
     def _training_rows(self, dataset: Choice) -> int:
         try:
-            rows = shape(dataset).rows
+            rows, _, _, training = shape(dataset)
             if rows > MOST_ROWS:
                 raise ValueError(f"{rows} rows are more than {MOST_ROWS}")
-            return training_rows(rows, self.settings.test_fraction)
+            return training_rows(rows, self.settings.test_fraction, training)
         except (ValueError, UnknownName) as error:
             raise self._error("dataset", dataset.label, f"cannot be used: {error}") from None
 
