@@ -34,7 +34,9 @@ class ExampleRun:
     def rows(self) -> int:
         """Rows of the largest table that this run fills."""
         slots = len(self.optimizer.part.rule(dict(self.optimizer.parameters)).slots)
-        most = max(len(self.example.parameters) * max(slots, 1), len(self.example.inputs) * self.example.units)
+        most = max(
+            len(self.example.parameters) * max(slots, 1), len(self.example.inputs) * self.example.units
+        )
         return max(self.example.epochs + 1, len(self.example.recorded) * most)
 
     @property

@@ -77,7 +77,9 @@ class Bench:
 
     def fleet(self, thetas: np.ndarray) -> Fleet:
         """A network for each row of parameters."""
-        member = fleets.Member(optimizer=self.settings, activation=dict(self.run.example.activation.parameters))
+        member = fleets.Member(
+            optimizer=self.settings, activation=dict(self.run.example.activation.parameters)
+        )
         fleet = fleets.assemble(self.architecture, [member] * len(thetas))
         fleet.theta[:] = thetas
         return fleet
@@ -141,7 +143,10 @@ def train_examples(batch: Batch, seed: int) -> ExampleRecords:
     """Train all runs of a batch; nothing in them is drawn."""
     tables = [_records(run) for run in batch.runs]
     return ExampleRecords(
-        **{name: pa.concat_tables([found[name] for found in tables]) for name in ExampleRecords.__annotations__}
+        **{
+            name: pa.concat_tables([found[name] for found in tables])
+            for name in ExampleRecords.__annotations__
+        }
     )
 
 

@@ -17,6 +17,8 @@
     frozen = ["biases"]                     # biases, weights, weights[0], or a parameter's own name
     said = {beta = 0.5}                     # what the source's words give instead; trained and compared
     published = [{epoch = 0, loss = 0.136}] # figures to compare with, digit by digit
+    source = "…"                            # where they come from
+    note = "…"                              # what is to be said of them
 """
 
 from __future__ import annotations
@@ -62,7 +64,11 @@ def _rows(reader: Reader, depth: int, what: str) -> Reader:
 
 def _name(value: Any) -> str:
     """A parameter's name: letters, digits after them, and a part after _ if there is one."""
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z]+\d*(_[A-Za-z0-9]+)?", value) or len(value) > 20:
+    if (
+        not isinstance(value, str)
+        or not re.fullmatch(r"[A-Za-z]+\d*(_[A-Za-z0-9]+)?", value)
+        or len(value) > 20
+    ):
         raise Trouble(value, "is not a name such as w11, b3 or w1_21")
     return value
 
@@ -117,6 +123,7 @@ def _figure(value: Any) -> str:
 
 EXAMPLE: Mapping[str, Key] = {
     "source": Key(text, ""),
+    "note": Key(text, ""),
     "layers": Key(_rows(integer(1, 1000), 1, "a list of layer sizes like [3, 2, 1]"), REQUIRED),
     "activation": Key(_single(choices("activation")), "sigmoid"),
     "output": Key(_single(choices("activation")), "linear"),

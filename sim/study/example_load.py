@@ -150,7 +150,9 @@ def figures(example: Example) -> list[str]:
     ``loss``, ``z1`` and ``a1`` are of the network as the epoch finds it (of the first sample); parameters,
     ``velocity_w11`` and what ends in ``_after`` are of the network as it leaves it.
     """
-    slots = {slot for choice in example.optimizers for slot in choice.part.rule(dict(choice.parameters)).slots}
+    slots = {
+        slot for choice in example.optimizers for slot in choice.part.rule(dict(choice.parameters)).slots
+    }
     states = [f"{slot}_{name}" for slot in sorted(slots) for name in example.parameters]
     forward = [name for name in _symbols(example) if name[0] in "za"]
     outputs = [f"a{unit}{AFTER}" for unit in example.layer_units(len(example.layers) - 1)]
@@ -163,7 +165,9 @@ def _check_figures(example: Example, where: str) -> None:
         for name, _ in row.figures:
             if name not in known:
                 raise StudyError(
-                    complaint(f"{where}.published[{place}]", name, "is no figure here", known, nearest(name, known))
+                    complaint(
+                        f"{where}.published[{place}]", name, "is no figure here", known, nearest(name, known)
+                    )
                 )
     for choice in example.optimizers:
         if choice.part.rule(dict(choice.parameters)).rest is not None:

@@ -34,6 +34,7 @@ class Example:
     name: str
     question: str
     source: str
+    note: str
     layers: tuple[int, ...]
     activation: Choice
     output: Choice
@@ -61,7 +62,9 @@ class Example:
         if self.said is None:
             return {name: value for name, value in found.items() if name != "said"}
         used = set(self.optimizer[0].parameters)
-        return found | {"said": {name: value for name, value in self.said.parameters if (name, value) not in used}}
+        return found | {
+            "said": {name: value for name, value in self.said.parameters if (name, value) not in used}
+        }
 
     @cached_property
     def tensors(self) -> dict[str, list[str]]:
@@ -94,7 +97,9 @@ class Example:
 
     def called(self, word: str) -> list[str]:
         """The parameters that ``biases``, ``weights[0]`` or a name of its own calls; none if it is unknown."""
-        kinds = [name for tensor, names in self.tensors.items() if tensor.startswith(f"{word}[") for name in names]
+        kinds = [
+            name for tensor, names in self.tensors.items() if tensor.startswith(f"{word}[") for name in names
+        ]
         return kinds or self.tensors.get(word, [word] if word in self.parameters else [])
 
     @property
