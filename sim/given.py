@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sim.catalog import limits
+from sim.catalog.own import KINDS, own_part
+from sim.catalog.proofs import prove
 from sim.catalog.registry import Family, Part, nearest
 from sim.errors import StudyError, complaint
 
 Named = str | Mapping[str, Any]
-"""A part by name, or as ``{"name": …, parameter: value}``."""
+"""A part by name, or as ``{"name": …, parameter: value}``, with ``"path"`` one of the user's own file."""
 Layers = list[tuple[np.ndarray, np.ndarray]]
 """Weights (fan_out, fan_in) and biases (fan_out,) of each layer."""
 
@@ -23,14 +26,22 @@ def part_of(family: Family, named: Named, argument: str | None = None) -> tuple[
     where = argument or family.kind
     given = {"name": named} if isinstance(named, str) else dict(named)
     try:
-        part = family[given.pop("name")]
+        name = given.pop("name")
+        part = own_part(family.kind, file, name) if (file := _file(family, given)) else family[name]
         bound = part.bind(**given)
         limits.check(part, bound)
+        if part.content:
+            prove(part, tuple(bound.items()))
         return part, bound
     except KeyError as missing:
         raise StudyError(f"{where}: {named!r} has no {missing}") from None
     except (LookupError, ValueError) as wrong:
         raise StudyError(f"{where}: {wrong}") from None
+
+
+def _file(family: Family, given: dict[str, Any]) -> str:
+    """The user's own file that a part is named by, taken out of what is given; "" where it is none."""
+    return str(Path(given.pop("path")).resolve()) if family.kind in KINDS and "path" in given else ""
 
 
 def reals(name: str, value: Any, dimensions: int, shape: str) -> np.ndarray:

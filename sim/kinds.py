@@ -46,7 +46,7 @@ def _networks() -> Kind:
     from sim.trials import plan_networks
 
     return Kind(
-        "networks", "trained", plan_networks, lambda plan: None, execute.prepare, _following, execute.execute
+        "networks", "trained", plan_networks, execute.check, execute.prepare, _following, execute.execute
     )
 
 

@@ -154,7 +154,7 @@ BAD = [
     ({"optimizer": "adamm"}, "names no optimizer; did you mean 'adam'"),
     ({"stepps": 5}, "'stepps' is not a key here; did you mean 'steps'"),
     ({"published": [{"optimizer": "adam", "steps": 10, "share": 0.5}]}, "'adam' with these settings is not"),
-    ({"surface": {"name": "mine", "path": "none.py"}}, "none.py: cannot be read"),
+    ({"surface": {"name": "mine", "path": "none.py"}}, "none.py' cannot be read"),
 ]  # fmt: skip
 
 
@@ -338,21 +338,21 @@ def test_noise_is_the_same_for_every_optimizer_and_another_for_every_replicate()
 # --- evidence -------------------------------------------------------------------------------------
 
 
-def made_up(times, nearest=None):
-    """One walk whose starts reach a minimum after these steps, NaN for never."""
+def made_up(times, poorer=()):
+    """One walk whose starts reach a minimum after these steps, NaN for never; some reach a poorer one."""
     times = np.array(times, float)
     runs = pd.DataFrame({"run": [0], "surface": "s", "optimizer": "o", "lr": 0.1, "noise": 0.0, "steps": 50})
     ends = pd.DataFrame({
         "run": 0, "start": range(len(times)), "steps": 50, "steps_to_reach": times, "path_length": 2.0,
         "status": np.where(np.isnan(times), "not_reached", "reached"),
-        "nearest": np.zeros(len(times), int) if nearest is None else nearest,
+        "best": ~np.isnan(times) & ~np.isin(range(len(times)), poorer),
     })  # fmt: skip
     return runs, ends
 
 
 def test_starts_that_never_arrive_count_in_shares_and_medians():
     nan = np.nan
-    (walk,) = analysis.by_walk(*made_up([10, 20, 30, nan, nan], [0, 1, 0, 0, 0])).to_dict("records")
+    (walk,) = analysis.by_walk(*made_up([10, 20, 30, nan, nan], [1])).to_dict("records")
     assert (walk["starts"], walk["reached"], walk["best"]) == (5, 3, 2)
     assert walk["share_best"] == 0.4
     assert walk["share_best_low"] < 0.4 < walk["share_best_high"]
@@ -406,7 +406,7 @@ def test_the_page_is_drawn_again_from_the_records_alone(folder, tmp_path):
 def test_the_shipped_study_asks_what_it_should():
     study = Study.load(Path(__file__).parents[1] / "studies" / "surfaces.toml")
     planned = plan_descents(study)
-    assert planned.flops < 1e12  # under half a minute on two cores
+    assert planned.flops < 3e12  # about a minute on two cores: walks stop where they come to rest
     assert {row.share for descent in study.descents for row in descent.published} == {
         0.5479,
         0.5906,

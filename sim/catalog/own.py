@@ -110,16 +110,14 @@ def _undecorated(kind: str, path: str, content: str, function: FunctionType, fou
     assert isinstance(family, Family)
     known = ("domain", "minima") if kind == "surface" else ()
     traits = {name: found[name.upper()] for name in known if name.upper() in found}
-    with _said_of(path), collected(path, content):
+    with _SaidOf(path), collected(path, content):
         return family(**traits)(function)
 
 
 def _missing(kind: str, name: str, collection: Collection, found: dict[str, Any]) -> str:
     others = [known for known, called in collection.parts if called == name]
     if others:
-        return f"{name!r} is an {others[0]} and no {kind}" if others[0][0] in "aeiou" else (
-            f"{name!r} is a {others[0]} and no {kind}"
-        )
+        return f"holds {name!r} as {others[0]}, not as {kind}"
     names = [called for known, called in collection.parts if known == kind]
     names += [word for word, value in found.items() if isinstance(value, FunctionType) and word[0] != "_"]
     like = nearest(name, names)
@@ -127,7 +125,7 @@ def _missing(kind: str, name: str, collection: Collection, found: dict[str, Any]
     return f"has no {kind} and no function {name!r}{hint}"
 
 
-class _said_of:  # noqa: N801  (reads as a phrase where it is used)
+class _SaidOf:
     """What goes wrong while a user's code is carried out, as one line that names file and line."""
 
     def __init__(self, path: str) -> None:
@@ -168,7 +166,7 @@ def _carried_out(path: str, content: str, text: bytes) -> tuple[Collection, dict
     found: dict[str, Any] = {"__name__": f"own:{Path(path).stem}", "__file__": path}
     lines = text.decode("utf-8", "replace").splitlines(keepends=True)
     linecache.cache[path] = (len(text), None, lines, path)  # the text that runs, not what may replace it
-    with _said_of(path), collected(path, content) as collection:
+    with _SaidOf(path), collected(path, content) as collection:
         exec(compile(text, path, "exec", dont_inherit=True), found)
     for name in _neighbours(Path(path).parent, found):
         problem = f"imports {name}, whose changes nobody would notice: a file of your own stands by itself"

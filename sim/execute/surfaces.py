@@ -14,6 +14,7 @@ from sim.catalog.randomness import generator
 from sim.catalog.surfaces import lowest, minima_of
 from sim.descents import DescentPlan, WalkRun
 from sim.errors import StudyError, complaint
+from sim.execute.own import compiling
 from sim.execute.slopes import wrong_gradient
 from sim.execute.threads import Done, Failed, execute
 from sim.kernels import jit
@@ -37,7 +38,8 @@ class SurfaceRecords:
 def prepare_walks(plan: DescentPlan) -> float:
     """Compile every kernel the plan names, or load it from the cache; the seconds that took.
 
-    Raises StudyError for a surface that does not compile or whose value or gradient at a start is not finite.
+    Raises StudyError for a part that does not compile, and for a surface whose value or gradient at a start
+    is not finite.
     """
     before = jit.compile_seconds()
     checked: set[tuple[Any, ...]] = set()
@@ -46,21 +48,15 @@ def prepare_walks(plan: DescentPlan) -> float:
         if seen not in checked:
             _check_surface(run, plan.study.source)
             checked.add(seen)
-        compile_walk(walk_of(run))
+        with compiling(run.optimizer, f"{plan.study.source}: descent {run.grid!r}.optimizer"):
+            compile_walk(walk_of(run))
     return jit.compile_seconds() - before
 
 
 def _check_surface(run: WalkRun, source: str) -> None:
-    from numba.core.errors import NumbaError
-
     where, starts = f"{source}: descent {run.grid!r}.surface", run.starts()
-    try:
+    with compiling(run.surface, where):
         values, gradient = slope_at(run.surface.part, run.surface.settings, starts)
-    except NumbaError as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        said = next((line for line in lines if not line.startswith("Failed in")), type(error).__name__)
-        problem = f"does not compile: {said}"
-        raise StudyError(complaint(where, run.surface.label, problem)) from None
     bad = ~(np.isfinite(values) & np.isfinite(gradient).all(axis=1))
     if bad.any():
         at = [float(x) for x in starts[bad.argmax()]]

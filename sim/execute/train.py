@@ -7,6 +7,7 @@ import numpy as np
 from sim.catalog.schedules import factors
 from sim.execute.data import data_for
 from sim.execute.networks import architecture_of, fleet_of, schedules_of
+from sim.execute.own import check
 from sim.execute.records import MEASURED, Records, records_of
 from sim.kernels import jit
 from sim.kernels.fleet import Course, notes_for, train
@@ -16,10 +17,11 @@ from sim.plan import Batch, Plan
 def prepare(plan: Plan) -> float:
     """Compile every kernel the plan names, or load it from the cache; the seconds that took.
 
-    Before any thread starts: Numba compiles one function at a time whatever the number of
+    Raises StudyError where a part from outside the package does not compile.  Before any thread starts: Numba compiles one function at a time whatever the number of
     threads, and two processes that save the same kernel at once can harm the cache.
     """
     before = jit.compile_seconds()
+    check(plan)
     for run in {batch.runs[0].kernel_key(): batch.runs[0] for batch in plan.batches}.values():
         architecture_of(run).kernels  # noqa: B018  (compiled and kept on first access)
     return jit.compile_seconds() - before

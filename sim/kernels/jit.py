@@ -32,6 +32,9 @@ import numba
 import numpy as np
 from numba import types
 
+from sim.catalog.registry import is_foreign
+from sim.catalog.rewriting import with_float_literals
+
 FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": False}
 
 CACHE_LINE = 64
@@ -110,12 +113,31 @@ def retyped(function: Callable[..., Any], real: types.Type) -> FunctionType:
     """A copy of a catalog function whose float constants have the network's precision.
 
     A Python float is float64 to Numba: one such literal would turn a whole float32
-    expression into float64 at half the speed.
+    expression into float64 at half the speed.  In a copy of someone's own function the other
+    functions of its file that it calls are compiled too.
     """
     dtype = np.dtype(real.name).type
     code = function.__code__
     constants = tuple(dtype(value) if type(value) is float else value for value in code.co_consts)
-    return FunctionType(code.replace(co_consts=constants), function.__globals__, function.__name__)
+    seen = function.__globals__
+    if is_foreign(function):
+        seen = {**seen, **_helpers(function, real)}
+    code = code.replace(co_consts=constants)
+    copy = FunctionType(code, seen, function.__name__, function.__defaults__, function.__closure__)
+    # The cache looks up a function's module by name when it loads it: one's own has none to be found.
+    copy.__module__ = __name__ if is_foreign(function) else function.__module__
+    return copy
+
+
+def _helpers(function: Callable[..., Any], real: types.Type) -> dict[str, Any]:
+    """The functions, of the same origin, that someone's own function calls by name, compiled into it."""
+    named = {name: function.__globals__.get(name) for name in function.__code__.co_names}
+    plain = {name: getattr(value, "py_func", value) for name, value in named.items()}
+    return {
+        name: inlined(retyped(with_float_literals(value), real))
+        for name, value in plain.items()
+        if isinstance(value, FunctionType) and value.__module__ == function.__module__ and value is not function
+    }
 
 
 def inlined(function: Callable[..., Any]) -> Any:

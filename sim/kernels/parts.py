@@ -240,7 +240,7 @@ def _slots(count: int) -> tuple[Any, Any]:
 
 @cache
 def _constants_kernel(part: Part, real: types.Type) -> Any:
-    typed = jit.inlined(part.function)
+    typed = jit.inlined(jit.retyped(part.function, types.float64))
     kernel = jit.specialised(
         _constants, f"optimizer_{part.unique}_constants_{real}", function=typed, COUNT=len(part.parameters)
     )

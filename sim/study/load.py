@@ -23,7 +23,7 @@ from sim.study.example_model import Example
 from sim.study.factors import FACTORS, GRID, LENGTHS, SETTINGS, Key
 from sim.study.model import Descent, Grid, Settings, Study
 from sim.study.override import override
-from sim.study.own import relative_to
+from sim.study.own import check_labels, relative_to
 from sim.study.sections import sections_in
 from sim.study.surface_load import descent_of
 from sim.study.trouble import brief, one_line
@@ -39,10 +39,14 @@ def load(source: str | Path | Mapping[str, Any], overrides: tuple[str, ...]) -> 
         name, folder, table = str(source), Path(source).absolute().parent, _read(Path(source))
     for text in overrides:
         override(table, text)
+    with relative_to(folder):
+        return _loaded(table, name, folder)
+
+
+def _loaded(table: dict[str, Any], name: str, folder: Path) -> Study:
     claims = claims_in(table, name)
     try:
-        with relative_to(folder):
-            documents = {section: read_section(table, section) for section in sections_in(table)}
+        documents = {section: read_section(table, section) for section in sections_in(table)}
     except ValidationError as error:
         raise StudyError(one_line(error, name, table)) from None
     parts = {section: READ[section](document, name, folder) for section, document in documents.items()}
@@ -61,6 +65,7 @@ def load(source: str | Path | Mapping[str, Any], overrides: tuple[str, ...]) -> 
         examples=parts.get("example", ()),
     )
     check_study(study)
+    check_labels(study)
     check_claims(study)
     return study
 

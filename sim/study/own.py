@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.catalog.own import KINDS, Unusable, own_part
 from sim.catalog.registry import Part, PartError
+from sim.errors import StudyError, complaint
 from sim.study.values import Trouble, identifier, inside
 
 if TYPE_CHECKING:
     from sim.study.choices import Choice
+    from sim.study.model import Study
 
 _FOLDER: ContextVar[Path | None] = ContextVar("folder", default=None)
 
@@ -47,6 +50,34 @@ def own(kind: str, value: dict[str, Any]) -> Part:
         return own_part(kind, str(((_FOLDER.get() or Path.cwd()) / path).resolve()), name)
     except Unusable as error:
         raise Trouble(path, error.problem, path=".path") from None
+
+
+def choices_in(value: Any) -> Iterator[Choice]:
+    """Every part that a study, or anything in it, chooses."""
+    from sim.study.choices import Choice
+
+    if isinstance(value, Choice):
+        yield value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from choices_in(getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        for entry in value.values():
+            yield from choices_in(entry)
+    elif isinstance(value, (tuple, list)):
+        for entry in value:
+            yield from choices_in(entry)
+
+
+def check_labels(study: Study) -> None:
+    """Raise StudyError for two files of one name whose parts would have one label in the records."""
+    known: dict[tuple[str, str], Choice] = {}
+    for choice in choices_in(study):
+        if choice.content:
+            other = known.setdefault((choice.kind, choice.label), choice)
+            if (other.path, other.content) != (choice.path, choice.content):
+                problem = f"would be the label of this and of another in {other.path}: rename a file"
+                raise StudyError(complaint(f"{study.source}: {choice.path}", choice.label, problem))
 
 
 def prove(choices: Sequence[Choice]) -> None:

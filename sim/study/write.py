@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from sim.study.comparison import Axis, Comparison, Entrant, Problem
 from sim.study.comparison_factors import PROBLEM, RULES
 from sim.study.factors import SETTINGS
 from sim.study.model import Descent, Grid, Settings, Study
+from sim.study.own import choices_in
 
 SPECIAL = {"samples": "all", "batch_size": "full", "evaluate": "all"}
 """How None is written, where it is a value."""
@@ -41,18 +42,11 @@ def digest(study: Study) -> str:
         content.setdefault(f"{kind}s", []).append(_without_words(table))
     if study.comparison:
         content["comparison"] = _comparison(study.comparison)
-    own = sorted({(choice.kind, choice.name, choice.content) for choice in _choices(study) if choice.content})
+    chosen = choices_in([study.parts, study.comparison])
+    own = sorted({(choice.kind, choice.name, choice.content) for choice in chosen if choice.content})
     content |= {"own": own} if own else {}
     written = json.dumps(_with_files(content), sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(written.encode()).hexdigest()
-
-
-def _choices(study: Study) -> Iterator[Choice]:
-    """Every chosen part of the factors."""
-    rows = [part.factors for part in (*study.grids, *study.descents)]
-    rows += [row for grid in study.grids for row in grid.include]
-    for values in (values for row in rows for values in row.values()):
-        yield from (value for value in values if isinstance(value, Choice))
 
 
 def _tables(study: Study) -> list[tuple[str, dict[str, Any]]]:

@@ -27,6 +27,8 @@ from sim.catalog.rewriting import FloatLiterals, definition, rebuilt
 STEP = "step"
 NUMERIC = (ast.BinOp, ast.Call, ast.IfExp, ast.UnaryOp, ast.Name, ast.Subscript, ast.Attribute)
 """Expressions that may be computed ahead; a comparison stays where it is, for its result is no number."""
+OF_THEIR_OWN = (ast.For, ast.While, ast.FunctionDef, ast.Lambda, ast.ListComp, ast.GeneratorExp)
+"""What is left as it stands: names within it may mean something else."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,12 @@ def _assignment(name: str, value: ast.expr) -> ast.Assign:
 
 def _return_tuples(body: Sequence[ast.stmt]) -> None:
     """A rule without state may return θ alone."""
-    for node in (node for statement in body for node in ast.walk(statement)):
-        if isinstance(node, ast.Return) and node.value and not isinstance(node.value, ast.Tuple):
-            node.value = ast.copy_location(ast.Tuple([node.value], ast.Load()), node.value)
+    for statement in body:
+        value = getattr(statement, "value", None) if isinstance(statement, ast.Return) else None
+        if value and not isinstance(value, ast.Tuple):
+            statement.value = ast.copy_location(ast.Tuple([value], ast.Load()), value)
+        if isinstance(statement, ast.If):
+            _return_tuples([*statement.body, *statement.orelse])
 
 
 def _is_text(statement: ast.stmt) -> bool:
@@ -184,7 +189,7 @@ class _Mover(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        if isinstance(node, (ast.For, ast.While)):
+        if isinstance(node, OF_THEIR_OWN):
             return node  # what is computed in a loop may depend on its round
         if isinstance(node, ast.Call):
             node.args = [self.visit(argument) for argument in node.args]  # the function itself stays
