@@ -126,16 +126,13 @@ def evidence(claim: Claim, rows: pd.DataFrame, better: str) -> Evidence:
 def _tuned(claim: Claim, rows: pd.DataFrame, better: str) -> tuple[pd.DataFrame, int]:
     """Each side's best learning rate, chosen on every third unit and judged on the others.
 
-    Of equals the smallest.  Where the claim is about missing it, the rates next to the best one stand in
+    Of equals the one in their middle, which bears to be missed both ways.  Where the claim is about missing it, the rates next to the best one stand in
     its place, and what is lost against it is the value.
     """
     choosing = rows["unit"] % TUNING == 0
     judged, edge = [], 0
     for _, mine in rows.groupby(["side", "pair", "arm", "reference"], sort=False):
-        scores = mine[choosing.loc[mine.index]].groupby("rate", dropna=False)["criterion"].mean()
-        ranked = scores.reset_index().sort_values(
-            ["criterion", "rate"], ascending=[better == "lower", True], kind="stable"
-        )["rate"]
+        ranked = _ranked(mine[choosing.loc[mine.index]], better)
         rates = set(ranked)
         edge += len(rates) > 1 and ranked.iloc[0] in (min(rates), max(rates))
         ways = missable(rates, claim.misset) if claim.misset else {}
@@ -145,6 +142,15 @@ def _tuned(claim: Claim, rows: pd.DataFrame, better: str) -> tuple[pd.DataFrame,
         missed = mine[mine["rate"].isin(ways.get(best, ()))]
         judged.append(_minus(missed, at_best, ["unit"]) if claim.misset else at_best)
     return pd.concat(judged, ignore_index=True), edge
+
+
+def _ranked(rows: pd.DataFrame, better: str) -> pd.Series:
+    """Learning rates, the best first; of those that are equally good the one in the middle first."""
+    scores = rows.groupby("rate", dropna=False)["criterion"].mean().reset_index()
+    place = scores.groupby("criterion")["rate"].rank() - scores.groupby("criterion")["rate"].transform("size") / 2
+    order = scores.assign(apart=(place - 0.5).abs())
+    ways = [better == "lower", True, True]
+    return order.sort_values(["criterion", "apart", "rate"], ascending=ways, kind="stable")["rate"]
 
 
 def _minus(rows: pd.DataFrame, others: pd.DataFrame, on: Sequence[str]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from sim.analysis.cells import joined
 from sim.analysis.gradients import log10_ratio, per_layer_factor
-from sim.study.quantities import STEPS, SUCCESS
+from sim.study.quantities import LOG_STEPS, STEPS, SUCCESS
 
 FLOOR = -308.0
 Tables = Mapping[str, pd.DataFrame]
@@ -29,14 +29,23 @@ def of_networks(tables: Tables, name: str, target: str | None, checkpoint: int) 
     runs = tables["runs"]
     if name == "success":
         name = f"{SUCCESS}{target}"
-    if name.startswith((STEPS, SUCCESS)):
-        time = runs[f"{STEPS}{name.removeprefix(STEPS).removeprefix(SUCCESS)}"]
-        value = np.fmin(time, runs["steps"]) if name.startswith(STEPS) else time.notna().astype(float)
+    if name.startswith((STEPS, SUCCESS, LOG_STEPS)):
+        value = _about_target(runs, name)
     elif name in READ_AT:
         value = READ_AT[name](runs, tables["layers"], checkpoint)
     else:
         value = READ[name](runs, tables["curves"])
     return pd.DataFrame({"run": runs["run"], "unit": runs["replicate"], "value": np.asarray(value, float)})
+
+
+def _about_target(runs: pd.DataFrame, name: str) -> pd.Series:
+    """Whether a target was reached, the steps to it, or their logarithm (from one step on)."""
+    kind = next(prefix for prefix in (LOG_STEPS, STEPS, SUCCESS) if name.startswith(prefix))
+    time = runs[f"{STEPS}{name.removeprefix(kind)}"]
+    if kind == SUCCESS:
+        return time.notna()
+    steps = np.fmin(time, runs["steps"])
+    return steps if kind == STEPS else _log10(steps.clip(lower=1))
 
 
 def of_surfaces(tables: Tables, name: str) -> pd.DataFrame:
@@ -82,7 +91,7 @@ def _accuracy(split: str) -> Callable[[pd.DataFrame, pd.DataFrame], pd.Series]:
 
 
 def _loss_noise(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.Series:
-    """sd of the steps of log10 train loss from checkpoint to checkpoint, second half of training.
+    """log10 of the sd of log10 L(next checkpoint) / L(checkpoint), L the train loss, second half of training.
 
     A loss that falls at a steady rate has none, however small it is; what is left is what goes up and down.
     """
@@ -90,7 +99,7 @@ def _loss_noise(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.Series:
     late = curves[curves["step"] >= curves["run"].map(half)]
     change = _log10(late["train_loss"]).groupby(late["run"]).diff()
     noise = change.groupby(late["run"]).std()
-    return runs["run"].map(noise).where(~_diverged(runs))
+    return _log10(runs["run"].map(noise)).where(~_diverged(runs))
 
 
 def _accuracy_lost(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.Series:

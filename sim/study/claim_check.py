@@ -8,7 +8,7 @@ from sim.study.claim_cells import Member, Pair, Pool, members_of, pools_of, rate
 from sim.study.claim_load import error_of, place_of
 from sim.study.claims import Claim
 from sim.study.model import Study
-from sim.study.quantities import OF_NETWORKS, OF_SURFACES, STEPS, SUCCESS, quantity_of
+from sim.study.quantities import OF_NETWORKS, OF_SURFACES, LOG_STEPS, STEPS, SUCCESS, quantity_of
 from sim.study.resolve import shape
 from sim.study.values import Trouble
 
@@ -43,7 +43,7 @@ def _check_quantity(claim: Claim, name: str, pools: Mapping[str, Pool], path: st
     for pool in pools.values():
         names = [target.name for target in pool.part.settings.targets] if pool.kind == "grid" else []
         known = [*(OF_NETWORKS if pool.kind == "grid" else OF_SURFACES)]
-        known += [prefix + target for prefix in (STEPS, SUCCESS) for target in names]
+        known += [prefix + target for prefix in (STEPS, LOG_STEPS, SUCCESS) for target in names]
         if name not in known:
             raise Trouble(name, f"is not a quantity of {pool.kind} {pool.name!r}", known, path=path)
         if name == "success" and pool.kind == "grid" and not names:

@@ -27,7 +27,7 @@ class Quantity:
     at: int | None = None
 
 
-STEPS, SUCCESS = "steps_to_", "success_"
+STEPS, SUCCESS, LOG_STEPS = "steps_to_", "success_", "log10_steps_to_"
 """Quantities with the name of a target after them."""
 
 OF_NETWORKS: Mapping[str, Quantity] = {
@@ -39,7 +39,7 @@ OF_NETWORKS: Mapping[str, Quantity] = {
     "final_test_accuracy": Quantity("higher", "final test accuracy", ("test",), classes=True),
     "success": Quantity("higher", "share that reaches the target"),
     "diverged": Quantity("lower", "share that diverges"),
-    "loss_noise": Quantity("lower", "noise of log₁₀ train loss", ("train",)),
+    "loss_noise": Quantity("lower", "log₁₀ noise of the train loss", ("train",)),
     "test_accuracy_lost": Quantity("lower", "test accuracy lost since its best", ("test",), classes=True),
     "test_loss_risen": Quantity("lower", "rise of the test loss since its least", ("test",)),
     "log10_gradient_ratio": Quantity("", "log₁₀ gradient, first / last layer", ("gradients",), hidden=2, at=0),
@@ -61,12 +61,14 @@ OF_SURFACES: Mapping[str, Quantity] = {
 def quantity_of(kind: str, name: str) -> Quantity | None:
     """The quantity of that name, for ``grid`` or ``descent``; None where there is none.
 
-    ``steps_to_<target>`` and ``success_<target>`` are quantities of networks for every target.
+    ``steps_to_<target>``, ``log10_steps_to_<target>`` and ``success_<target>`` are quantities of networks for every target.
     """
     if kind == SURFACES:
         return OF_SURFACES.get(name)
     if name.startswith(STEPS):
         return Quantity("lower", f"steps to {name.removeprefix(STEPS)}")
+    if name.startswith(LOG_STEPS):
+        return Quantity("lower", f"log₁₀ steps to {name.removeprefix(LOG_STEPS)}")
     if name.startswith(SUCCESS):
         return Quantity("higher", f"share that reaches {name.removeprefix(SUCCESS)}")
     return OF_NETWORKS.get(name)

@@ -111,8 +111,9 @@ def arrange_heatmap(
     """For heatmaps: the hue's levels go down, the column's across, a heatmap for each level of the row."""
     grid = grid.conditioned
     roles, free = _roles(factors_of(grid), {"hue": down, "column": across, "row": panels})
-    if roles["column"] is None:
-        roles["column"], roles["row"] = roles["row"], None
+    for role in ("column", "hue"):
+        if roles[role] is None:
+            roles[role], roles["row"] = roles["row"], None
     lines, columns = (min(len(grid.levels(str(roles[role]))), LINES) for role in ("hue", "column"))
     stacked = max(1, TALLEST // lines) * max(1, min(ABREAST, LINES // columns))
     return _settle(grid, roles, free, {"hue": LINES, "column": LINES, "row": stacked})
