@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import ClassVar
 
+from sim.errors import StudyError
 from sim.plan import Batch, known_names
 from sim.study import Choice, Study
 from sim.study.example_model import Example
@@ -71,3 +73,15 @@ def plan_examples(study: Study, only: Iterable[str] = ()) -> ExamplePlan:
     kept = tuple(run for run in runs if run.grid in wanted)
     batches = tuple(Batch(run.index, (run,), run.flops) for run in kept)  # type: ignore[arg-type]
     return ExamplePlan(study, kept, batches)
+
+
+def supersedes(study: Study, directory: Path) -> bool:
+    """Whether the folder holds other examples than these and nothing else: they are had again in seconds."""
+    written = directory / "study.toml"
+    if list(study.parts) != [ExamplePlan.noun] or not written.is_file():
+        return False
+    try:
+        earlier = Study.load(written)
+    except StudyError:
+        return False
+    return list(earlier.parts) == [ExamplePlan.noun] and earlier.digest() != study.digest()

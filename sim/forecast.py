@@ -11,6 +11,7 @@ from sim.progress import duration
 
 if TYPE_CHECKING:
     from sim.descents import DescentPlan
+    from sim.examples import ExamplePlan
     from sim.plan import Plan
     from sim.study import Study
 
@@ -24,7 +25,11 @@ def forecast(study: Study, only: Sequence[str], jobs: int, directory: Path) -> s
     """The text of a dry run; raises StudyError for a study that cannot be planned."""
     from sim.kinds import planned
 
-    told: dict[str, Callable[[Any, int, Path], list[str]]] = {"networks": _of_networks, "walks": _of_walks}
+    told: dict[str, Callable[[Any, int, Path], list[str]]] = {
+        "networks": _of_networks,
+        "walks": _of_walks,
+        "examples": _of_examples,
+    }
     parts = [line for kind, plan in planned(study, only) for line in told[kind.noun](plan, jobs, directory)]
     return "\n".join([study.title, *parts])
 
@@ -59,6 +64,12 @@ def _of_walks(planned: DescentPlan, jobs: int, directory: Path) -> list[str]:
         f"about {duration(seconds)} on {jobs} threads, compiling and report aside",
         f"about {size(bytes_kept)} in {directory}, {size(2 * bytes_kept)} on the way",
     ]
+
+
+def _of_examples(planned: ExamplePlan, jobs: int, directory: Path) -> list[str]:
+    lines = [f"  {run.grid}  {run.optimizer.label}, {run.example.epochs:,} epochs" for run in planned.runs]
+    seconds = planned.flops / FLOPS_A_SECOND / jobs
+    return [*lines, f"about {duration(seconds)} on {jobs} threads, compiling and report aside"]
 
 
 def grids(plan: Plan) -> list[str]:

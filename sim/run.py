@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -157,6 +157,17 @@ def _reason(kind: Kind, batch: Batch, error: BaseException) -> str:
     )
 
 
+def _asked(context: click.Context, option: click.Parameter, value: Any) -> None:
+    """Keep what an option that stands for ``--set`` asks for."""
+    if value is not None:
+        context.meta.setdefault(PROGRAM, {})[option.name] = value
+
+
+def _settings(asked: Mapping[str, Any]) -> list[str]:
+    """The same as ``KEY=VALUE``; epochs first, for they clear an earlier trace."""
+    return [f"{name}={asked[name] if name == 'epochs' else f'[{asked[name]}]'}" for name in sorted(asked)]
+
+
 @click.command(
     epilog=f"{PROGRAM} report DIR draws tables, figures and report of DIR again from its records; "
     f"{PROGRAM} list prints the catalog."
@@ -172,6 +183,10 @@ def _reason(kind: Kind, batch: Batch, error: BaseException) -> str:
 @click.option(
     "--only", metavar="NAME", multiple=True, help="Do this grid or descent alone; may be given several times."
 )
+@click.option("--epochs", type=click.IntRange(min=1), expose_value=False, callback=_asked, metavar="N",
+              help="Train so many epochs: --set epochs=N.")  # fmt: skip
+@click.option("--trace", expose_value=False, callback=_asked, metavar="N,N",
+              help="Epochs of worked examples to write out, from 0.")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Start over: remove what an earlier study wrote into the folder.")
 @click.option("--quiet", is_flag=True, help="Show errors and nothing else.")
 def study_command(
@@ -190,14 +205,17 @@ def study_command(
     """
     from sim.study import Study
 
-    loaded = Study.load(study, overrides)
+    asked = click.get_current_context().meta.get(PROGRAM, {})
+    loaded = Study.load(study, [*overrides, *_settings(asked)])
     directory = Path(out) if out else Path("results") / Path(study).stem
     if dry_run:
         from sim.forecast import forecast
 
         click.echo(forecast(loaded, only, jobs or cores(), directory))
         return 0
-    return _carry_out(loaded, directory, jobs, only, fresh, quiet)
+    from sim.examples import supersedes
+
+    return _carry_out(loaded, directory, jobs, only, fresh or supersedes(loaded, directory), quiet)
 
 
 def _carry_out(
@@ -208,7 +226,12 @@ def _carry_out(
 
     kept = f"finished batches are kept in {directory}; the same command goes on from there"
     try:
-        return _conclude(conduct(study, directory, jobs, only, fresh, quiet), quiet)
+        outcome = conduct(study, directory, jobs, only, fresh, quiet)
+        if study.examples and not (quiet or outcome.failures):
+            from sim.views.show_examples import show
+
+            show(outcome.directory)
+        return _conclude(outcome, quiet)
     except KeyboardInterrupt:
         click.echo(f"interrupted: {kept}", err=True)
         return 130

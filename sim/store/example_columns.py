@@ -1,21 +1,21 @@
 """The columns of the five tables of worked examples.
 
-**examples**, a row a training: ``example``, ``optimizer`` (its label), ``lr``, ``said`` (whether it is what the
-source's words say rather than its figures), ``epochs``, ``parameters`` and how many are ``frozen``,
+**examples**, a row a training: ``example``, ``optimizer`` (its label), ``lr``, ``said`` (whether it is what
+the source's words say rather than its figures), ``epochs``, ``parameters`` and how many are ``frozen``,
 ``status`` (``finished``, ``diverged``), ``diverged_at`` (epoch; empty if it did not).
 
-**losses**, a row a training × epoch 0 … epochs: ``loss`` of the forward pass made before the epoch's update; the
-last row, beyond the last epoch, is of the network as it is left.
+**losses**, a row a training × epoch 0 … epochs: ``loss`` of the forward pass made before the epoch's update;
+the last row, beyond the last epoch, is of the network as it is left.
 
 **steps**, a row a training × recorded epoch × parameter (0, 1, … in the order of the kernels' θ): ``name``,
-``frozen``, the value ``before`` and ``after`` the update, ``gradient`` ∂L/∂θ by the kernels' back-propagation,
-``difference`` [L(θ + h) − L(θ − h)] / 2h by the kernels' forward pass, h = 6e-6 · max(1, |θ|), all other
+``frozen``, the value ``before`` and ``after`` the update, ``gradient`` ∂L/∂θ by the kernels'
+back-propagation, ``difference`` [L(θ + h) − L(θ − h)] / 2h by the kernels' forward pass, h = 6e-6 · max(1, |θ|), all other
 parameters kept.
 
 **states**, a row a training × recorded epoch × parameter × slot of the optimizer: ``before``, ``after``.
 
-**units**, a row a training × recorded epoch × sample × unit (hidden units and outputs, numbered through from 1):
-``activation`` and ``delta`` ∂L/∂z, L the mean over the samples, by the kernels before the update;
+**units**, a row a training × recorded epoch × sample × unit (hidden units and outputs, numbered through
+from 1): ``activation`` and ``delta`` ∂L/∂z, L the mean over the samples, by the kernels before the update;
 ``activation_after`` it.
 """
 

@@ -29,6 +29,7 @@ RECORDS = {noun: files_of(tables) for noun, tables in ALL_TABLES.items()}
 WRITTEN = (
     *(name for names in RECORDS.values() for name in names),
     "report.html",
+    "derivation.md",
     "manifest.json",
     "study.toml",
 )

@@ -96,7 +96,7 @@ class Example:
         return [place for place, name in enumerate(self.parameters) if name in names]
 
     def called(self, word: str) -> list[str]:
-        """The parameters that ``biases``, ``weights[0]`` or a name of its own calls; none if it is unknown."""
+        """The parameters that ``biases``, ``weights[0]`` or a name of its own calls; none if unknown."""
         kinds = [
             name for tensor, names in self.tensors.items() if tensor.startswith(f"{word}[") for name in names
         ]

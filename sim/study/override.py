@@ -96,7 +96,8 @@ def _table(table: dict[str, Any], name: str, where: str) -> dict[str, Any]:
 def _rivals(name: str) -> tuple[str, ...]:
     """The key and those that may not stand beside it: steps and epochs, start and map."""
     found = [pair for pair in (LENGTHS, STARTS) if name in pair]
-    return (name, *(other for pair in found for other in pair if other != name))
+    traced = ("trace",) if name == "epochs" else ()  # the epochs to be written out may be beyond the last one
+    return (name, *(other for pair in found for other in pair if other != name), *traced)
 
 
 def _all_parts(table: dict[str, Any]) -> list[dict[str, Any]]:

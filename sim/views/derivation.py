@@ -1,8 +1,8 @@
 """Back-propagation written out for one epoch of a small network, from its structure and its records.
 
-Forward values, the chain rule of every parameter with symbols and with numbers, the optimizer's update.  What is
-computed here, in plain Python from the formulas as printed, is checked against the kernels' own numbers:
-activations, gradients by back-propagation and by central differences, parameters after the update.
+Forward values, the chain rule of every parameter with symbols and with numbers, the optimizer's update.
+What is computed here, in plain Python from the formulas as printed, is checked against the kernels' own
+numbers: activations, gradients by back-propagation and by central differences, parameters after the update.
 """
 
 from __future__ import annotations

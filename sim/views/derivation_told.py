@@ -1,4 +1,4 @@
-"""A derivation as a reader takes it in: in a terminal, as Markdown with LaTeX, and on the page with MathML."""
+"""A derivation as a reader takes it in: in a terminal, as Markdown with LaTeX, on the page with MathML."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ def page(derivation: Derivation, opened: bool) -> str:
     """One epoch as HTML that folds away; formulas are MathML."""
     body = "".join(_section(block) for block in derivation.blocks)
     head = f"<summary>Epoch {derivation.epoch}, written out</summary>"
-    state = " open" if opened else ""
-    return f'<details class="derivation"{state}>{head}{body}<p class="facts">{escape(verdict(derivation))}</p></details>'
+    opening = f'<details class="derivation"{" open" if opened else ""}>'
+    return f'{opening}{head}{body}<p class="facts">{escape(verdict(derivation))}</p></details>'
 
 
 def _section(block: Block) -> str:

@@ -1,7 +1,7 @@
 """A small network as formulas: what each unit computes, and the chain rule from the loss to each parameter.
 
-Inputs are x1 …, targets y1 … (y where there is one); units are numbered through the hidden layers and the output
-layer: unit 3 computes z3 from the layer below and a3 = φ(z3).
+Inputs are x1 …, targets y1 … (y where there is one); units are numbered through the hidden layers and the
+output layer: unit 3 computes z3 from the layer below and a3 = φ(z3).
 """
 
 from __future__ import annotations
@@ -121,10 +121,11 @@ class Structure:
         """∂L/∂a of every output and ∂a/∂z of every unit, from the output back."""
         slopes = self._loss_equations[2]
         found = [(partial("L", a), slope) for a, slope in zip(self.outputs, slopes, strict=True)]
-        for layer in range(self.last, 0, -1):
-            for unit in self.example.layer_units(layer):
-                found.append((partial(f"a{unit}", f"z{unit}"), self._equation(layer, unit, 1)))
-        return found
+        return found + [
+            (partial(f"a{unit}", f"z{unit}"), self._equation(layer, unit, 1))
+            for layer in range(self.last, 0, -1)
+            for unit in self.example.layer_units(layer)
+        ]
 
     def chain(self, unit: int) -> str:
         """∂L/∂z of a unit: along the one path to the loss, or summed over the units above."""

@@ -1,8 +1,8 @@
 """Formulas as Python expressions: evaluated, and written in Unicode, LaTeX and MathML.
 
 What may stand in a formula: numbers; symbols such as ``a3``, ``w11``, ``w1_21``, ``beta1``; ``+ - * / **``;
-``x if c else y``; the functions of :data:`FUNCTIONS`; ``partial(L, a3)``, which is ∂L/∂a₃, and ``of(v, u1)``.  A symbol's letters
-may be a Greek letter's name, its digits are an index; ``w1_21`` is w₂₁ of layer 1.
+``x if c else y``; the functions of :data:`FUNCTIONS`; ``partial(L, a3)``, which is ∂L/∂a₃, and ``of(v, u1)``.
+A symbol's letters may be a Greek letter's name, its digits are an index; ``w1_21`` is w₂₁ of layer 1.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import math
 from collections.abc import Callable, Mapping
 from functools import cache
 from statistics import NormalDist
-from typing import Any
 
 Values = Mapping[str, float]
 """Symbols → numbers; a derivative's name is what :func:`partial` makes of it."""

@@ -9,12 +9,21 @@ from pathlib import Path
 from sim import store
 from sim.errors import StudyError
 from sim.study import Study
-from sim.views import reading, report_claims, report_networks, report_surfaces, saving, style
+from sim.views import (
+    reading,
+    report_claims,
+    report_examples,
+    report_networks,
+    report_surfaces,
+    saving,
+    style,
+)
 from sim.views.chapters import PAGE_ROWS, Part
 
 PARTS: dict[str, Callable[[Path], Part]] = {
     "grid": report_networks.part,
     "descent": report_surfaces.part,
+    "example": report_examples.part,
 }
 """What tells the records of each section of a study."""
 

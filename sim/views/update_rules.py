@@ -57,7 +57,7 @@ class UpdateRule:
 
     @cached_property
     def assignments(self) -> tuple[Assignment, ...]:
-        """The update line by line; empty where it is no sequence of formulas, as for rules of whole tensors."""
+        """The update line by line; empty where no formulas tell it, as for rules of whole tensors."""
         if self.rule.layerwise:
             return ()
         try:
