@@ -6,7 +6,8 @@ evidence: the replicate of networks, the start on surfaces), value, criterion (w
 column for each factor of ``by``.
 
 **Effect**: per unit the mean over its pairs of a − b, then the mean over units; its interval and p are those of
-:func:`sim.analysis.randomization.paired_mean`.  With ``wins``: the share of pairs in which a beats every arm of
+:func:`sim.analysis.randomization.paired_mean`.  Against a number
+instead of b: the mean over units of a minus it.  With ``wins``: the share of pairs in which a beats every arm of
 b, ties counting half, minus one half.
 
 **Verdict**, with the effect turned so that positive is what the claim says, and Holm's adjustment of p over all
@@ -108,9 +109,10 @@ def evidence(claim: Claim, rows: pd.DataFrame, better: str) -> Evidence:
         rows, edge = _tuned(claim, rows, better)
     rows = _relative(rows)
     missing = int(rows["value"].isna().sum())
-    if missing or not {"a", "b"} <= set(rows["side"]):
+    if missing or not set(claim.sides) <= set(rows["side"]):
         return Evidence(claim, np.nan, np.nan, None, missing=missing, edge=edge)
     means = rows.groupby("side")["value"].mean()
+    b_mean = means["b"] if claim.than is None else claim.than
     found = _differences(claim, rows)
     levels = []
     for factor in claim.by:
@@ -119,7 +121,7 @@ def evidence(claim: Claim, rows: pd.DataFrame, better: str) -> Evidence:
         for level in each:
             levels.append(Level(factor, level, _effect(claim, found[found[factor] == level], sure)))
     return Evidence(
-        claim, means["a"], means["b"], _effect(claim, found, CONFIDENCE), tuple(levels), 0, edge
+        claim, means["a"], b_mean, _effect(claim, found, CONFIDENCE), tuple(levels), 0, edge
     )
 
 
@@ -171,6 +173,9 @@ def _relative(rows: pd.DataFrame) -> pd.DataFrame:
 def _differences(claim: Claim, rows: pd.DataFrame) -> pd.DataFrame:
     """A row for each pair and unit: unit, difference, and the levels; without pairs a row a side and unit."""
     by = list(claim.by)
+    if claim.than is not None:
+        means = rows.groupby(["pair", "unit", *by], sort=True)["value"].mean() - claim.than
+        return means.rename("difference").reset_index()
     if not claim.paired:
         found = rows.groupby(["side", "unit", *by], sort=False)["value"].mean().reset_index()
         return found.rename(columns={"value": "difference"})
@@ -189,7 +194,7 @@ def _differences(claim: Claim, rows: pd.DataFrame) -> pd.DataFrame:
 
 def _effect(claim: Claim, found: pd.DataFrame, confidence: float) -> Effect:
     """The effect in these differences."""
-    if claim.paired:
+    if claim.paired or claim.than is not None:
         units = found.groupby("unit")["difference"].mean().to_numpy()
         tested = paired_mean(units, confidence)
         return _as_effect(tested, len(units), len(found))

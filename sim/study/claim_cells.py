@@ -25,7 +25,6 @@ Pair = tuple[tuple[str, Any], ...]
 """Factor -> value of all that makes two cells partners."""
 Values = Mapping[str, tuple[Any, ...]]
 RATE = "optimizer.lr"
-SIDES = ("a", "b")
 
 
 @dataclass(frozen=True)
@@ -82,11 +81,11 @@ def pool_of(study: Study, name: str) -> Pool:
 def pools_of(study: Study, claim: Claim) -> dict[str, Pool]:
     """What each side draws its runs from; raises Trouble where they are not of one kind."""
     found = {}
-    for side in SIDES:
+    for side in claim.sides:
         own = "on" in getattr(claim, side)
         name = getattr(claim, side)["on"] if own else claim.on
         found[side] = inside(f".{side}.on" if own else ".on", lambda name: pool_of(study, name), name)
-    if found["a"].kind != found["b"].kind:
+    if len({pool.kind for pool in found.values()}) > 1:
         raise Trouble(found["b"].name, "and the other side are networks and surfaces", path=".on")
     return found
 
@@ -104,15 +103,17 @@ def rates_of(members: Iterable[Member]) -> dict[tuple[Any, ...], set[float]]:
 def members_of(study: Study, claim: Claim) -> list[Member]:
     """Every cell of both sides; raises Trouble for a selection that is empty or names what is not there."""
     pools, chosen = pools_of(study, claim), {}
-    for side in SIDES:
+    for side in claim.sides:
         selection = {name: value for name, value in getattr(claim, side).items() if name != "on"}
         chosen[side] = _read(pools[side], selection, f".{side}")
-        if not chosen[side] and pools["a"] == pools["b"]:
+        if not chosen[side] and len({pool.name for pool in pools.values()}) == 1 < len(pools):
             raise Trouble(selection, "names no factor: it must say what is compared", path=f".{side}")
-    found = {side: _selected(pools[side], chosen[side], claim, side) for side in SIDES}
-    differ = _differing(chosen, pools, {side: found[side][0] for side in SIDES})
+    found = {side: _selected(pools[side], chosen[side], claim, side) for side in claim.sides}
+    differ = set()
+    if claim.than is None:
+        differ = _differing(chosen, pools, {side: found[side][0] for side in claim.sides})
     members = []
-    for side in SIDES:
+    for side in claim.sides:
         for cell, reference in [(c, False) for c in found[side][0]] + [(c, True) for c in found[side][1]]:
             members.append(_member(claim, side, pools[side], cell, reference, differ))
     return members
@@ -189,10 +190,10 @@ def _differing(
 ) -> set[str]:
     """What the sides differ in: names of factors, and of parameters as ``optimizer.beta1``."""
     found: set[str] = set()
-    for factor in {**chosen["a"], **chosen["b"]}:
-        values = [pools[side].cells[place].get(factor) for side in SIDES for place in places[side]]
+    for factor in dict.fromkeys([*chosen["a"], *chosen["b"]]):
+        values = [pools[side].cells[place].get(factor) for side in pools for place in places[side]]
         names = {value.name if isinstance(value, Choice) else None for value in values}
-        written = [entry for side in SIDES for entry in chosen[side].get(factor, ())]
+        written = [entry for side in pools for entry in chosen[side].get(factor, ())]
         pinned = {name for entry in written if isinstance(entry, Choice) for name, _ in entry.parameters}
         if len(names) == 1 and None not in names and pinned:
             found |= {f"{factor}.{name}" for name in pinned}

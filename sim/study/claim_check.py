@@ -34,7 +34,9 @@ def _check(study: Study, claim: Claim) -> None:
     _check_sides(claim, pools, members)
     _check_by(claim, members)
     _check_rates(claim, pools, members)
-    if claim.compare == "wins" and (claim.direction == "neither" or not claim.paired):
+    if claim.compare == "wins" and (
+        claim.direction == "neither" or not claim.paired or claim.than is not None
+    ):
         raise Trouble(claim.compare, "needs pairs, and a direction in which to win", path=".compare")
 
 
@@ -79,15 +81,15 @@ def _check_measured(claim: Claim, pools: Mapping[str, Pool], members: list[Membe
 def _check_sides(claim: Claim, pools: Mapping[str, Pool], members: list[Member]) -> None:
     """The sides must be different runs, and pairs must be complete."""
     cells = {side: {(m.pool, m.cell) for m in members if m.side == side} for side in pools}
-    if cells["a"] == cells["b"]:
+    if claim.than is None and cells["a"] == cells["b"]:
         raise Trouble(dict(claim.b), "selects the same runs as a", path=".b")
-    both = cells["a"] & cells["b"]
+    both = cells["a"] & cells["b"] if claim.than is None else set()
     if both:
         raise Trouble(dict(claim.b), f"shares {len(both)} of its cells with a", path=".b")
     counts = {side: units(pool) for side, pool in pools.items()}
     if min(counts.values()) < 2:
         raise Trouble(min(counts.values()), "replicates: evidence needs two at least", path=".on")
-    if not claim.paired:
+    if not claim.paired or claim.than is not None:
         return
     if len(set(counts.values())) > 1:
         problem = f"cannot be kept: a has {counts['a']} replicates, b has {counts['b']}"

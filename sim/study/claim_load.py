@@ -53,6 +53,8 @@ def _read(entry: Any) -> Claim:
     for name, key in CLAIM.items():
         if name not in entry and key.default is UNSET:
             raise Trouble(name, "is missing")
+    if ("b" in entry) == (entry.get("than") is not None):
+        raise Trouble("b", "and 'than': write exactly one of the two")
     return claim_of({name: inside(f".{name}", CLAIM[name].read, value) for name, value in entry.items()})
 
 

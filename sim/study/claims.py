@@ -12,7 +12,7 @@
     matters = 0.5                         # the smallest effect that matters, in units of the quantity
     by = ["activation"]                   # does it depend on this?
 
-``a`` and ``b`` may hold an ``on`` of their own.  ``paired`` (true): runs are paired over replicate and all that
+``a`` and ``b`` may hold an ``on`` of their own.  In place of ``b``, ``than`` is a number that a is told against.  ``paired`` (true): runs are paired over replicate and all that
 the sides share.  ``compare = "wins"``: not the difference, but in how many pairs a beats every one of b, above
 one half.  ``tuned``: true, or the quantity by which each side's best learning rate is chosen, on replicates of
 its own.  ``misset = 10.0``: what is lost when that rate is missed by a factor of ten.  ``relative_to``: what
@@ -53,6 +53,12 @@ class Claim:
     relative_to: Mapping[str, Any]
     checkpoint: int | None
     by: tuple[str, ...]
+    than: float | None
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """Names of the selections: a and b, or a alone where it is told against a number."""
+        return ("a", "b") if self.than is None else ("a",)
 
     def __post_init__(self) -> None:
         for name in ("a", "b", "where", "relative_to"):
@@ -102,7 +108,7 @@ CLAIM: Mapping[str, Key] = {
     "sentence": Key(_sentence),
     "on": Key(text, ""),
     "a": Key(_selection),
-    "b": Key(_selection),
+    "b": Key(_selection, {}),
     "where": Key(_selection, {}),
     "quantity": Key(text),
     "direction": Key(word(*DIRECTIONS)),
@@ -114,6 +120,7 @@ CLAIM: Mapping[str, Key] = {
     "relative_to": Key(_selection, {}),
     "checkpoint": Key(integer(-1, 9_999), None),
     "by": Key(_words, []),
+    "than": Key(number(), None),
 }
 """The keys of ``[[claim]]``: how each is read; those without a default must be written."""
 

@@ -61,7 +61,7 @@ def _row(one: Judged, kind: str) -> dict[str, Any]:
         "verdict": one.verdict,
         "depends_on": one.depends_on,
         "a": selection(claim.a),
-        "b": selection(claim.b),
+        "b": selection(claim.b) if claim.than is None else wording.setting(claim.than),
         "where": selection(claim.where),
         "quantity": quantity(claim, kind),
         "direction": claim.direction,
