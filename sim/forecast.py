@@ -38,11 +38,17 @@ def _of_networks(planned: Plan, jobs: int, directory: Path) -> list[str]:
     named = [f"{kind} {', '.join(names)}" for kind, names in planned.kernels.items()]
     count = sum(len(names) for kind, names in planned.kernels.items() if kind != "precision")
     count *= len(planned.kernels["precision"])
-    seconds = planned.flops / FLOPS_A_SECOND / jobs
-    final, most = disk(planned)
+    from sim.trials import to_come
+
+    later, beyond, work = to_come(planned)
+    seconds = (planned.flops + work) / FLOPS_A_SECOND / jobs
+    share = 1 + later / planned.networks
+    final, most = (int(share * number) for number in disk(planned))
+    staged = f"then {later:,} to set targets and to report, and at most {beyond:,} beyond the edges of ranges"
     return [
         *grids(planned),
         f"{planned.networks:,} networks, {planned.steps:,} steps, in {len(planned.batches):,} batches",
+        *[staged] * bool(later),
         f"{count} kernels to compile or to load: {'; '.join(named)}",
         f"about {duration(seconds)} on {jobs} threads, compiling and report aside",
         f"about {size(final)} in {directory}, {size(most)} on the way",

@@ -16,6 +16,7 @@ from sim.catalog.registry import nearest
 from sim.errors import StudyError, complaint
 from sim.study import Choice, Grid, Settings, Study
 from sim.study.cells import cells
+from sim.study.comparison import Problem
 from sim.study.resolve import Resolver, outputs, shape, training_rows
 
 BATCH_FLOPS = (
@@ -154,11 +155,12 @@ class Plan:
         return {**named, "precision": tuple(sorted({run.settings.precision for run in first}))}
 
     def summary(self) -> tuple[Summary, ...]:
-        """A row for each planned grid, in the study's order."""
+        """A row for each planned grid and problem, in the study's order."""
         planned = {batch.runs[0].grid for batch in self.batches}
-        return tuple(self._summary(grid) for grid in self.study.grids if grid.name in planned)
+        parts = (*self.study.grids, *self.study.problems)
+        return tuple(self._summary(part) for part in parts if part.name in planned)
 
-    def _summary(self, grid: Grid) -> Summary:
+    def _summary(self, grid: Grid | Problem) -> Summary:
         batches = [batch for batch in self.batches if batch.runs[0].grid == grid.name]
         networks = sum(len(batch.runs) for batch in batches)
         steps = sum(len(batch.runs) * batch.runs[0].steps for batch in batches)

@@ -117,17 +117,20 @@ Failures = tuple[tuple["Batch", BaseException], ...]
 def _train(store: Store, kind: Kind, plan: Any, pending: Sequence[Batch], jobs: int, quiet: bool) -> Failures:
     """Train the pending batches into the store; the manifest gets a session even if it is cut short."""
     from sim.progress import Progress
+    from sim.store.timings import Timings
 
     began = datetime.now(UTC).isoformat(timespec="seconds")
     _say("compiling kernels, or loading those of an earlier run", quiet)
     compiling = kind.prepare(plan)
     started = time.perf_counter()
     failures: list[tuple[Batch, BaseException]] = []
+    times = Timings()
     networks, work = sum(len(batch.runs) for batch in pending), sum(batch.flops for batch in pending)
     with Progress(networks, work, quiet, noun=kind.noun) as progress:
 
         def keep(batch: Batch, records: Any) -> None:
             store.save(batch.number, records)
+            times.add(batch, getattr(records, "seconds", 0.0))
             progress.advance(len(batch.runs), batch.flops)
 
         try:
@@ -143,6 +146,7 @@ def _train(store: Store, kind: Kind, plan: Any, pending: Sequence[Batch], jobs: 
                     kind.noun: progress.finished,
                     f"{kind.noun}_per_second": round(progress.finished / seconds, 3),
                 },
+                timings=times.rows(),
                 failures=[_reason(kind, batch, error) for batch, error in failures],
             )
     return tuple(failures)

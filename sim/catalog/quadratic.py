@@ -20,7 +20,7 @@ DEVIATION = 0.6
 
 def _curvature() -> Floats:
     """Q = Rᵀ Λ R, (100, 100)."""
-    draws = np.random.RandomState(SEED)  # noqa: NPY002  (the published generator)
+    draws = np.random.RandomState(SEED)  # the published generator
     eigenvalues = np.concatenate([draws.uniform(0, 1, DIMENSIONS - 10), draws.uniform(30, 60, 10)])
     rotation = _rotation(draws)
     return rotation.T @ np.diag(eigenvalues) @ rotation
@@ -48,7 +48,7 @@ CURVATURE = _curvature()
 
 
 def _points(seed: int) -> Floats:
-    draws = np.random.RandomState(seed)  # noqa: NPY002  (the published generator)
+    draws = np.random.RandomState(seed)  # the published generator
     return draws.normal(0, DEVIATION, (ROWS, DIMENSIONS)).astype(np.float32).astype(np.float64)
 
 

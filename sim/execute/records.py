@@ -33,9 +33,11 @@ class Records:
     runs: pa.Table
     curves: pa.Table
     layers: pa.Table
+    seconds: float = 0.0
+    """What training took of one core."""
 
 
-def records_of(runs: Sequence[Run], notes: Notes, parameters: int) -> Records:
+def records_of(runs: Sequence[Run], notes: Notes, parameters: int, seconds: float = 0.0) -> Records:
     """The tables of a batch whose networks have ``parameters`` trainable numbers each."""
     steps = np.array(runs[0].settings.checkpoints.steps(runs[0].steps))
     written = np.arange(len(steps)) < notes.recorded[:, None]
@@ -45,6 +47,7 @@ def records_of(runs: Sequence[Run], notes: Notes, parameters: int) -> Records:
         pa.table(_runs(runs, notes, steps, parameters)),
         pa.table(_curves(runs, notes, steps, written)),
         pa.table(_layers(runs, notes, steps, written)),
+        seconds,
     )
 
 
@@ -100,6 +103,8 @@ def _runs(runs: Sequence[Run], notes: Notes, steps: np.ndarray, parameters: int)
         }
         level = next((target.value for target in runs[0].settings.targets), np.nan)
         columns["target"] = [level] * len(runs)
+        made = np.where(notes.diverged >= 0, notes.diverged, runs[0].steps)
+        columns["gradient_evaluations"] = made * runs[0].batch_size
     columns["status"] = np.where(diverged, "diverged", np.where(reached, "reached", "not_reached"))
     last = np.maximum(notes.recorded - 1, 0)
     for field, metric in enumerate(CURVE[1:], start=1):

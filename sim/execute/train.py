@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from sim.catalog.schedules import factors
@@ -40,5 +42,7 @@ def train_batch(batch: Batch, seed: int) -> Records:
     notes = notes_for(architecture, len(batch.runs), len(checkpoints), layers=layers)
     schedules = [(chosen.part, dict(chosen.parameters)) for chosen in schedules_of(batch.runs)]
     course = Course(first.steps, checkpoints, factors(schedules, first.steps))
+    before = time.thread_time()
     train(architecture, fleet, data, course, notes)
-    return records_of(batch.runs, notes, architecture.layout.parameters)
+    seconds = time.thread_time() - before
+    return records_of(batch.runs, notes, architecture.layout.parameters, seconds)

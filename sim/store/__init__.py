@@ -9,5 +9,6 @@ from __future__ import annotations
 
 from sim.store.columns import schemas
 from sim.store.folder import Store, Unwritable, holds, read
+from sim.store.timings import timings
 
-__all__ = ["Store", "Unwritable", "holds", "read", "schemas"]
+__all__ = ["Store", "Unwritable", "holds", "read", "schemas", "timings"]

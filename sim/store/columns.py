@@ -24,11 +24,13 @@ activation's largest, ``dead`` the share of units saturated on the whole batch,
 
 What a study does not measure is empty.
 
-A study that compares optimizers has five columns more in **runs** (``grid`` is the problem): ``stage``
+A study that compares optimizers has six columns more in **runs** (``grid`` is the problem): ``stage``
 (``tuning``, ``target``, ``extension``, ``report``; empty for a network of a grid), ``entrant`` (the
 optimizer's name in the comparison, whatever its setting), ``setting`` (``trial`` of tuning and extension,
 ``tuned`` the best one frozen, ``default`` the untuned one), ``trial`` (its number among the trials; -1 for a
-default) and ``target`` (the level of the problem's metric that counts as reached; in the report stage alone).
+default), ``target`` (the level of the problem's metric that counts as reached; in the report stage alone) and
+``gradient_evaluations`` (gradients of single samples that were computed: every optimizer takes one of each
+sample of its mini-batch a step, so equal steps are equal budgets).
 """
 
 from __future__ import annotations
@@ -70,7 +72,14 @@ _FACTORS = {
     "parameters": _WHOLE, "status": _TEXT, "diverged_at": _REAL,
 }  # fmt: skip
 
-_COMPARED = {"stage": _TEXT, "entrant": _TEXT, "setting": _TEXT, "trial": _WHOLE, "target": _REAL}
+_COMPARED = {
+    "stage": _TEXT,
+    "entrant": _TEXT,
+    "setting": _TEXT,
+    "trial": _WHOLE,
+    "target": _REAL,
+    "gradient_evaluations": _WHOLE,
+}
 
 _METRICS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 
