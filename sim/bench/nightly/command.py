@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 HISTORY = Path("results/nights/history.sqlite")
-NO_POINTS = "none"
+NOTHING = "none"
 SHOWN = 20
 """Lines of changes at most; the page has all."""
 
 
 def _names(context: click.Context, parameter: click.Parameter, given: str | None) -> tuple[str, ...]:
-    if given == NO_POINTS:
+    if given == NOTHING:
         return ()
     names = tuple(given.split(",")) if given else tuple(POINTS)
     for name in names:
         if name not in POINTS:
-            raise click.BadParameter(f"{name!r} is none of {', '.join(POINTS)}, {NO_POINTS}")
+            raise click.BadParameter(f"{name!r} is none of {', '.join(POINTS)}, {NOTHING}")
     return names
 
 
@@ -36,15 +36,15 @@ def _names(context: click.Context, parameter: click.Parameter, given: str | None
               help="HTML page of the trends.  [default: beside the history]")  # fmt: skip
 @click.option("--study", metavar="FILE", type=click.Path(path_type=Path),
               default=ROOT / "studies" / "nightly.toml",
-              help="What is learned.  [default: studies/nightly.toml]")  # fmt: skip
+              help=f"What is learned, or {NOTHING}.  [default: studies/nightly.toml]")  # fmt: skip
 @click.option("--points", metavar="A,B,…", callback=_names,
-              help=f"Reference points of speed, or {NO_POINTS}.  [default: all]")  # fmt: skip
+              help=f"Reference points of speed, or {NOTHING}.  [default: all]")  # fmt: skip
 @click.option("--repeats", metavar="N", type=click.IntRange(min=3), default=9, show_default=True,
               help="Measurements of each point; medians are compared.")  # fmt: skip
 @click.option("--jobs", metavar="N", type=click.IntRange(min=1), help="Threads.  [default: one a core]")
 @click.option("--accept", is_flag=True, help="What is not as it was is meant: later nights are compared "
               "with this one.")  # fmt: skip
-def nightly_command(history: Path, page: Path | None, **wishes: Any) -> int:
+def nightly_command(history: Path, page: Path | None, study: Path, **wishes: Any) -> int:
     """Measure what networks learn and how fast, compare it with the nights before, and keep it.
 
     Exit codes: 0 all is as it was, or nothing can be judged yet; 3 something learns differently, is slower,
@@ -53,7 +53,8 @@ def nightly_command(history: Path, page: Path | None, **wishes: Any) -> int:
     """
     from sim.bench.nightly.night import Wishes, conduct
 
-    chosen = Wishes(history, page or history.with_suffix(".html"), **wishes)
+    learned = None if str(study) == NOTHING else study
+    chosen = Wishes(history, page or history.with_suffix(".html"), learned, **wishes)
     outcome = conduct(chosen, lambda line: click.echo(line, err=True))
     _tell(outcome, chosen)
     return outcome.code

@@ -30,7 +30,7 @@ class Wishes:
 
     history: Path
     page: Path
-    study: Path
+    study: Path | None
     points: tuple[str, ...] = tuple(POINTS)
     repeats: int = 9
     jobs: int | None = None
@@ -54,23 +54,31 @@ def conduct(wishes: Wishes, say: Say) -> Outcome:
     Raises StudyError, before anything is measured, for a history that cannot be used or a study that
     cannot be read; nothing is written then. A night that measured nothing is not appended.
     """
-    from sim.bench.nightly.learning import fingerprint
-    from sim.study import Study
-
     history = History(wishes.history)
+    study, told = _study(wishes.study) if wishes.study else (None, "")
     if history.is_new:
         say(f"{wishes.history}: there is no history yet, this night begins it")
-    study = Study.load(wishes.study)
-    if study.descents:
-        raise StudyError(f"{wishes.study}: is a study of surfaces; nights train networks")
-    about = surroundings(fingerprint(wishes.study.read_text(encoding="utf-8")))
+    about = surroundings(told)
     troubles: list[str] = []
-    say(f"learning: {study.title}")
-    verdicts = _tried("learning", lambda: _learning(study, wishes, about, history), troubles)
+    verdicts: list[Verdict] = []
+    if study:
+        say(f"learning: {study.title}")
+        verdicts += _tried("learning", lambda: _learning(study, wishes, about, history), troubles)
     if wishes.points:
         say(f"speed: points {', '.join(wishes.points)}")
         verdicts += _tried("speed", lambda: _speed(wishes, about, history, say), troubles)
     return _conclude(wishes, about, history, verdicts, troubles)
+
+
+def _study(path: Path) -> tuple[Study, str]:
+    """The study and the digest of its file."""
+    from sim.bench.nightly.learning import fingerprint
+    from sim.study import Study
+
+    study = Study.load(path)
+    if study.descents:
+        raise StudyError(f"{path}: walks on surfaces; nights train networks alone")
+    return study, fingerprint(path.read_text(encoding="utf-8"))
 
 
 def _tried(what: str, measure: Callable[[], list[Verdict]], troubles: list[str]) -> list[Verdict]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 300.0, 92.0
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 8.0, 8.0, 18.0
+LEFT, RIGHT, TOP, BOTTOM = 54.0, 8.0, 8.0, 18.0
 AIR = 0.12
 """Share of the height left free above the highest and below the lowest dot."""
 
