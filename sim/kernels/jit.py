@@ -8,6 +8,8 @@ Why each setting is as it is:
   adds a branch that stops LLVM from vectorising.
 * no fastmath flag: LLVM may then neither reorder a sum nor fuse a product, so fresh and
   cached code give the same bytes; where a fused multiply-add is wanted the code says so.
+* no counting of references (``_nrt``), but where arrays are made: kernels get all memory they
+  use, and two calls a view to count it take up to a third of the time of a small layer.
 * one explicit signature a kernel: compiled once, never again for another call.
 * ``cache=True`` in a folder named by a digest of everything that changes the code: Numba's
   own check does not see a changed callee in another file, other flags or another CPU.
@@ -35,7 +37,8 @@ from numba import types
 from sim.catalog.registry import is_foreign
 from sim.catalog.rewriting import with_float_literals
 
-FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": False}
+FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": False, "_nrt": False}
+ALLOCATING: dict[str, Any] = {**FLAGS, "_nrt": True}
 
 CACHE_LINE = 64
 """Bytes of a cache line, and of the widest vector register."""
@@ -136,7 +139,9 @@ def _helpers(function: Callable[..., Any], real: types.Type) -> dict[str, Any]:
     return {
         name: inlined(retyped(with_float_literals(value), real))
         for name, value in plain.items()
-        if isinstance(value, FunctionType) and value.__module__ == function.__module__ and value is not function
+        if isinstance(value, FunctionType)
+        and value.__module__ == function.__module__
+        and value is not function
     }
 
 
@@ -150,9 +155,9 @@ def inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **FLAGS)(function)
 
 
-def called(function: Callable[..., Any]) -> Any:
-    """A function for use inside kernels that is compiled once and called: for large ones of many callers."""
-    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **FLAGS)(function)
+def allocating(function: Callable[..., Any]) -> Any:
+    """A function for use inside kernels that may make arrays; compiled once and called."""
+    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **ALLOCATING)(function)
 
 
 def specialised(template: Callable[..., Any], name: str, **known: Any) -> FunctionType:
@@ -168,7 +173,7 @@ def specialised(template: Callable[..., Any], name: str, **known: Any) -> Functi
     return copy
 
 
-def kernel(function: Callable[..., Any], signature: Any) -> Any:
+def kernel(function: Callable[..., Any], signature: Any, flags: dict[str, Any] = FLAGS) -> Any:
     """Compile ``function`` for one explicit signature, or load it from the cache.
 
     Its ``__qualname__`` must be its own: the cache finds a function by that name.
@@ -176,6 +181,6 @@ def kernel(function: Callable[..., Any], signature: Any) -> Any:
     global _seconds
     start = time.perf_counter()
     with _caching():
-        compiled = numba.njit(signature, cache=True, **FLAGS)(function)
+        compiled = numba.njit(signature, cache=True, **flags)(function)
     _seconds += time.perf_counter() - start
     return compiled

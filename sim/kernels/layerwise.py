@@ -99,16 +99,16 @@ def known_of(rule: Rule, typed: Any) -> dict[str, Any]:
         "SLOTS": len(rule.slots),
         "PAIRS": rule.pairs,
     }
-    return {"one_tensor": jit.called(jit.specialised(_one_tensor, "one_tensor", **known))}
+    return {"one_tensor": jit.allocating(jit.specialised(_one_tensor, "one_tensor", **known))}
 
 
 @cache
 def _views(view: Any, count: int) -> Any:
     """A function that returns ``count`` views as a tuple."""
     if count == 0:
-        return jit.inlined(_no_views)
+        return jit.allocating(_no_views)
     known = {"fewer": _views(view, count - 1), "LAST": count - 1}
-    return jit.inlined(jit.specialised(view, f"{view.__name__.strip('_')}_{count}", **known))
+    return jit.allocating(jit.specialised(view, f"{view.__name__.strip('_')}_{count}", **known))
 
 
 def state_rows(rule: Rule, layers: Sequence[Layer], parameters: int) -> int:

@@ -47,6 +47,7 @@ class Layer(NamedTuple):
     delta: int
     """(fan_out, columns): ∂L/∂h; a hidden layer's is ``pre``."""
     normal: int
+    """(fan_out, columns): what a normalizer keeps; 0 where the layer has none."""
     statistics: int
     skip: int
     """1 where the layer's input is added to its output."""
@@ -66,6 +67,7 @@ class Space(NamedTuple):
     target_rows: int
     target_stride: int
     scratch: int
+    """(3 + outputs, columns): room for the loss."""
     zeros: int
     carry: int
     """Two (width, columns) matrices: ∂L/∂(a layer's output)."""
@@ -161,7 +163,7 @@ def layout(
         targets=place(rounded(widths[-1]) * columns),
         target_rows=place(columns * rounded(widths[-1])),
         target_stride=rounded(widths[-1]),
-        scratch=place(3 * columns),
+        scratch=place((3 + widths[-1]) * columns),
         zeros=place(width),
         carry=place(2 * width * columns),
         before=place(parameter.size),

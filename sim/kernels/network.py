@@ -15,7 +15,8 @@ from sim.kernels.dropout import counter_of, drop
 from sim.kernels.layout import layer_at
 from sim.kernels.matmul import PRODUCT, TRANSPOSE, Matrix
 from sim.kernels.measure import describe_activations
-from sim.kernels.simd import address, horizontal_sum, lanes_of, load, splat, store
+from sim.kernels.simd import address, lanes_of, load, matrix, prefetch, splat, store
+from sim.kernels.tiles import sum_rows
 
 
 class Tools(NamedTuple):
@@ -70,12 +71,6 @@ TOOLS = Tools(PRODUCT, PRODUCT, TRANSPOSE)
 
 
 @jit.inlined
-def matrix(work, begin, rows, columns):
-    """A (rows, columns) view of a flat vector."""
-    return work[begin : begin + rows * columns].reshape(rows, columns)
-
-
-@jit.inlined
 def block(flat, begin, row, column):
     """A matrix inside a flat vector for the tools; distances in elements."""
     return Matrix(address(flat, begin), row * flat.itemsize, column * flat.itemsize)
@@ -99,6 +94,22 @@ def gather_rows(table, batch, work, place, stride, columns):
     nothing = splat(work[0] - work[0])
     for i in range(place + batch.size * stride, place + columns * stride, step):
         store(work, i, nothing)
+
+
+@jit.inlined
+def announce_rows(table, batch, stride):
+    """Ask for the rows numbered ``batch``: the table is larger than the fastest caches."""
+    step = jit.CACHE_LINE // table.itemsize
+    for b in range(batch.size):
+        for i in range(0, stride, step):
+            prefetch(table, batch[b] * stride + i)
+
+
+@jit.inlined
+def announce(space, samples, batch):
+    """Ask for the samples of the mini-batch after this one."""
+    announce_rows(samples.features, batch, layer_at(space, 0).rows_stride)
+    announce_rows(samples.targets, batch, space.target_stride)
 
 
 @jit.inlined
@@ -188,7 +199,8 @@ def forward(space, network, count, step, settings, parts, tools, notes):
     for number in range(last):
         layer = layer_at(space, number)
         affine(space, layer, network, tools)
-        normalize(space, layer, network, count, settings, parts.normalize)
+        if layer.normal:
+            normalize(space, layer, network, count, settings, parts.normalize)
         activate(space, layer, work, settings, parts)
         size = layer.fan_out * space.columns
         post, slope = work[layer.post : layer.post + size], work[layer.pre : layer.pre + size]
@@ -217,7 +229,8 @@ def evaluate(space, network, count, settings, parts, tools):
     for number in range(last):
         layer = layer_at(space, number)
         affine(space, layer, network, tools)
-        normalize(space, layer, network, count, settings, parts.normalize_evaluate)
+        if layer.normal:
+            normalize(space, layer, network, count, settings, parts.normalize_evaluate)
         activate(space, layer, work, settings, parts)
         if layer.skip:
             size = layer.fan_out * space.columns
@@ -233,7 +246,7 @@ def loss(space, work, count, parts):
         matrix(work, top.pre, top.fan_out, space.columns),
         matrix(work, space.targets, top.fan_out, space.columns),
         matrix(work, top.delta, top.fan_out, space.columns),
-        matrix(work, space.scratch, 3, space.columns),
+        matrix(work, space.scratch, 3 + top.fan_out, space.columns),
         count,
     )
 
@@ -243,14 +256,17 @@ def loss(space, work, count, parts):
 
 @jit.inlined
 def row_sums(source, begin, rows, columns, target, place):
-    """target[place + r] = Σ_c source[r, c]; ``columns`` are whole vectors."""
-    step, sums = lanes_of(source), target[place : place + rows]
-    for r in range(rows):
-        start = begin + r * columns
-        partial = load(source, start)
-        for c in range(step, columns, step):
-            partial = partial + load(source, start + c)
-        sums[r] = horizontal_sum(partial)
+    """target[place + r] = Σ_c source[r, c]; ``columns`` and the rows that are read are whole vectors."""
+    step, size = lanes_of(source), source.itemsize
+    for r in range(0, rows, step):
+        sum_rows(
+            source,
+            address(source, begin + r * columns),
+            columns * size,
+            columns // step,
+            address(target, place + r),
+            rows - r,
+        )
 
 
 @jit.inlined
@@ -320,5 +336,6 @@ def backward(space, network, count, parts, tools):
             carried, free = free, carried
         else:
             input_gradient(space, layer, network, below.pre, tools.scaling_product)
-        through_normalizer(space, below, network, count, parts)
+        if below.normal:
+            through_normalizer(space, below, network, count, parts)
     parameter_gradient(space, layer_at(space, 0), network, count, tools)

@@ -94,7 +94,7 @@ def _loss_of_activated(outputs, targets, delta, scratch, count):
     An output activation is a part of the loss as the training loop sees it, so that networks
     without one pay nothing for it.
     """
-    slopes = np.empty_like(outputs)
+    slopes = scratch[3:]
     for k in range(outputs.shape[0]):
         for b in range(outputs.shape[1]):
             outputs[k, b], slopes[k, b] = output(outputs[k, b], *OUTPUT)
@@ -259,11 +259,10 @@ def _update_kernel(part: Part, rule: Any, real: types.Type) -> Any:
 
 def _layerwise_kernel(part: Part, rule: Any, real: types.Type) -> Any:
     count = rule.update.__code__.co_argcount - 4 - len(rule.slots) - 2 * rule.pairs
-    known = layerwise.known_of(rule, jit.called(jit.retyped(rule.update, real)))
+    known = layerwise.known_of(rule, jit.allocating(jit.retyped(rule.update, real)))
     name = f"{part.kind}_{part.unique}_{rule.update.__name__.strip('_')}_{real}"
-    return jit.kernel(
-        jit.specialised(layerwise.update_layers, name, COUNT=count, **known), signatures(real).update
-    )
+    update = jit.specialised(layerwise.update_layers, name, COUNT=count, **known)
+    return jit.kernel(update, signatures(real).update, jit.ALLOCATING)
 
 
 @cache

@@ -16,13 +16,14 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
+from numba.np.arrayobj import populate_array
 
 from sim.kernels import emit
 from sim.kernels.emit import HAS_FMA, Vector, lanes
 
 __all__ = [
     "HAS_FMA", "Vector", "address", "borrowed", "fma", "horizontal_sum", "lanes", "lanes_of", "load",
-    "load_first", "splat", "store", "widen",
+    "load_first", "prefetch", "splat", "store", "widen",
 ]  # fmt: skip
 
 
@@ -54,6 +55,28 @@ def borrowed(typing: Any, array: Any) -> Any:
         return view._getvalue()
 
     return array(array), generate
+
+
+@intrinsic
+def matrix(typing: Any, flat: Any, begin: Any, rows: Any, columns: Any) -> Any:
+    """A (rows, columns) view of ``flat[begin:]``; a reshape would check strides at each call."""
+    kind = types.Array(flat.dtype, 2, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _, _, *shape = args
+        size = context.get_abi_sizeof(context.get_data_type(flat.dtype))
+        view = context.make_array(kind)(context, builder)
+        populate_array(
+            view,
+            data=emit.element(context, builder, flat, *args[:2]),
+            shape=shape,
+            strides=[builder.mul(shape[1], emit.integer(size)), emit.integer(size)],
+            itemsize=emit.integer(size),
+            meminfo=None,
+        )
+        return view._getvalue()
+
+    return kind(flat, types.intp, types.intp, types.intp), generate
 
 
 @intrinsic
@@ -91,6 +114,21 @@ def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), generate
+
+
+@intrinsic
+def prefetch(typing: Any, array: Any, index: Any) -> Any:
+    """Bring the cache line of ``array[index]`` near; nothing happens where there is none."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = builder.bitcast(emit.element(context, builder, array, *args), ir.IntType(8).as_pointer())
+        flag = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, flag, flag, flag])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [place, flag(0), flag(3), flag(1)])  # to read, to keep, data
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
 
 
 @intrinsic

@@ -160,7 +160,86 @@ def tile_scale(typing: Any, tile: Any, place: Any, step: Any, count: Any) -> Any
     return types.void(tile, types.intp, types.intp, types.intp), _finish(tile, scale_one)
 
 
+# --- summing rows --------------------------------------------------------------------------
+
+
+def _folded(builder: Any, rows: list[Any], count: int) -> Any:
+    """Lane r of one vector: the sum of vector r's lanes.
+
+    The rounds of :func:`_transposed`, but what a round exchanges is added at once, so each
+    round leaves half as many vectors; the order of a sum depends on the number of lanes only.
+    """
+    half = count // 2
+    while half:
+        pairs = zip(rows[:half], rows[half:], strict=True)
+        rows = [builder.fadd(*_exchanged(builder, *pair, half, count)) for pair in pairs]
+        half //= 2
+    return rows[0]
+
+
+@intrinsic
+def sum_rows(typing: Any, real: Any, source: Any, step: Any, vectors: Any, target: Any, count: Any) -> Any:
+    """Write to ``target`` the sums of ``count`` rows, at most as many as a vector has lanes.
+
+    Row r is ``vectors`` whole vectors from ``source + r * step`` on.  All of a block of rows
+    are read, whatever ``count`` is.
+    """
+    vector = emit.Vector(real.dtype, emit.lanes(real.dtype))
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _, first, row_step, turns, written, wanted = args
+        width = emit.integer(emit.REGISTER_BYTES)
+        begins = _steps(builder, first, row_step, vector.count)
+        starts = [_vector(builder, place, vector) for place in begins]
+        second = builder.add(first, width)
+        before = builder.block
+        loop, done = builder.append_basic_block("row_sums"), builder.append_basic_block("rows_summed")
+        builder.cbranch(builder.icmp_signed(">", turns, emit.integer(1)), loop, done)
+
+        builder.position_at_end(loop)
+        turn, place = builder.phi(ir.IntType(64)), builder.phi(ir.IntType(64))
+        totals = [builder.phi(start.type) for start in starts]
+        places = _steps(builder, place, row_step, vector.count)
+        later = [
+            builder.fadd(total, _vector(builder, at, vector))
+            for total, at in zip(totals, places, strict=True)
+        ]
+        moved = [builder.add(turn, emit.integer(1)), builder.add(place, width)]
+        for phi, start, next_value in zip(
+            [turn, place, *totals], [emit.integer(1), second, *starts], [*moved, *later], strict=True
+        ):
+            phi.add_incoming(start, before)
+            phi.add_incoming(next_value, loop)
+        builder.cbranch(builder.icmp_signed("<", moved[0], turns), loop, done)
+
+        builder.position_at_end(done)
+        sums = []
+        for start, total in zip(starts, later, strict=True):
+            phi = builder.phi(start.type)
+            phi.add_incoming(start, before)
+            phi.add_incoming(total, loop)
+            sums.append(phi)
+        result = _folded(builder, sums, vector.count)
+        pointer = emit.pointer(builder, written, result.type)
+        emit.store_first(builder, result, pointer, vector, emit.mask(builder, wanted, vector))
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(real, index, index, index, index, index), generate
+
+
 # --- transposing ---------------------------------------------------------------------------
+
+
+def _exchanged(builder: Any, upper: Any, lower: Any, half: int, count: int) -> tuple[Any, Any]:
+    """Two vectors after their blocks of ``half`` lanes off the diagonal changed places."""
+    kind = ir.VectorType(ir.IntType(32), count)
+    keep = [lane if not lane & half else count + (lane ^ half) for lane in range(count)]
+    take = [lane ^ half if not lane & half else count + lane for lane in range(count)]
+    return (
+        builder.shuffle_vector(upper, lower, ir.Constant(kind, keep)),
+        builder.shuffle_vector(upper, lower, ir.Constant(kind, take)),
+    )
 
 
 def _transposed(builder: Any, rows: list[Any], count: int) -> list[Any]:
@@ -169,16 +248,11 @@ def _transposed(builder: Any, rows: list[Any], count: int) -> list[Any]:
     Round by round, the blocks of side ``half`` off the diagonal of each block of side
     2·half change places; each pair of rows needs two shuffles.
     """
-    kind = ir.VectorType(ir.IntType(32), count)
     half = count // 2
     while half:
-        keep = [lane if not lane & half else count + (lane ^ half) for lane in range(count)]
-        take = [lane ^ half if not lane & half else count + lane for lane in range(count)]
         for row in range(count):
             if not row & half:
-                upper, lower = rows[row], rows[row + half]
-                rows[row] = builder.shuffle_vector(upper, lower, ir.Constant(kind, keep))
-                rows[row + half] = builder.shuffle_vector(upper, lower, ir.Constant(kind, take))
+                rows[row], rows[row + half] = _exchanged(builder, rows[row], rows[row + half], half, count)
         half //= 2
     return rows
 

@@ -18,7 +18,18 @@ from sim.kernels.arguments import Numbers, argument_types
 from sim.kernels.evaluation import note_scores
 from sim.kernels.layout import SPACE_TYPE
 from sim.kernels.measure import note_layers, note_updates
-from sim.kernels.network import TOOLS, Network, Samples, Settings, Tools, backward, forward, gather, loss
+from sim.kernels.network import (
+    TOOLS,
+    Network,
+    Samples,
+    Settings,
+    Tools,
+    announce,
+    backward,
+    forward,
+    gather,
+    loss,
+)
 from sim.kernels.parts import Parts, signatures
 from sim.kernels.simd import borrowed
 from sim.kernels.sums import square_sum
@@ -77,6 +88,7 @@ def differentiate(space, network, samples, step, settings, parts, tools, notes):
     gather(space, network.work, samples, batch, tools)
     forward(space, network, batch.size, step, settings, parts, tools, notes)
     value = loss(space, network.work, batch.size, parts)
+    announce(space, samples, samples.order[(step + 1) % samples.order.shape[0]])
     backward(space, network, batch.size, parts, tools)
     return value
 
