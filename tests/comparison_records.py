@@ -53,7 +53,6 @@ def made_comparison(problems: int = 12, entrants: int = 16) -> ComparisonRecords
     plain = runs(SEEDS, 100, {name: [rate] for name, rate in zip(names, best, strict=True)}, "default", 0.5)
     shown.insert(0, "run", np.arange(len(shown)))
     target = Target("target", "train_loss", 0.1)
-    costs = pd.DataFrame({"entrant": names, "step_ns": 1 + 0.2 * np.arange(len(names))})
     return ComparisonRecords(
         "comparison",
         "Which optimizer?",
@@ -62,7 +61,6 @@ def made_comparison(problems: int = 12, entrants: int = 16) -> ComparisonRecords
         plain,
         _curves(shown),
         dict.fromkeys(PROBLEMS, target),
-        costs,
     )
 
 

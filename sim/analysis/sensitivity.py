@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -196,6 +197,22 @@ def memory(optimizers: Sequence[str], precision: str = "float32") -> pd.DataFram
             "bytes": values * BYTES[precision],
         })  # fmt: skip
     return pd.DataFrame(rows, columns=["optimizer", "slots", "pairs", "values", "bytes"])
+
+
+def costs(optimizers: Sequence[str], precision: str = "float32") -> pd.DataFrame:
+    """Memory of each optimizer and what a training step took with it, once, on one machine.
+
+    step_ns: nanoseconds of one step, forward, backward and update, of a network of `parameters` parameters,
+    from step_costs.csv (`python -m sim.bench.costs` measures anew); relative: to SGD. NaN for a rule not measured.
+
+    Columns: those of `memory`, step_ns, parameters, relative.
+    """
+    file = resources.files("sim.analysis").joinpath("step_costs.csv")
+    with file.open(encoding="utf-8") as text:
+        measured = pd.read_csv(text).set_index("optimizer")
+    table = memory(optimizers, precision)
+    names = table["optimizer"].str.partition("(")[0]
+    return table.assign(**{name: names.map(measured[name]) for name in measured.columns})
 
 
 def _rule(label: str) -> Any:

@@ -19,6 +19,7 @@ from sim.analysis.convergence import PREFIX
 from sim.analysis.improvement import improvement
 from sim.analysis.profiles import performance_profiles
 from sim.analysis.ranking import leaderboard
+from sim.analysis.sensitivity import costs
 from sim.catalog.registry import Family, Part
 from sim.study import Target
 from sim.views import style, wording
@@ -87,9 +88,6 @@ class ComparisonRecords:
     curves: pd.DataFrame
     targets: dict[str, Target] = field(default_factory=dict)
     """The target of every problem."""
-    costs: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """entrant, step_ns: measured nanoseconds of a training step for each parameter; may be empty."""
-
     chosen: pd.DataFrame = field(default_factory=pd.DataFrame)
     """What tuning chose: analysis.tuning.chosen; may be empty."""
     varying: tuple[str, ...] = ()
@@ -140,6 +138,17 @@ class ComparisonRecords:
             kin: [name for name in self.entrants if self.looks[name].kinship == kin]
             for kin in dict.fromkeys(order)
         }
+
+    @cached_property
+    def costs(self) -> pd.DataFrame:
+        """entrant, memory and cost of a step, steps and time to the target: a row an entrant."""
+        parts = self.runs.drop_duplicates("entrant")
+        precision = str(parts["precision"].iloc[0])
+        known = costs([str(label) for label in parts["optimizer"]], precision).set_index("optimizer")
+        table = known.loc[parts["optimizer"]].reset_index().drop(columns=["parameters"])
+        table.insert(0, "entrant", parts["entrant"].to_numpy())
+        spent = self.board.set_index("entrant")["iqm"].reindex(table["entrant"]).to_numpy()
+        return table.assign(iqm=spent, time=spent * table["relative"].to_numpy())
 
     @cached_property
     def founding(self) -> list[str]:

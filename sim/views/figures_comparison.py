@@ -146,11 +146,12 @@ def win_matrix(records: ComparisonRecords) -> Drawing:
     wide = style.PAGE_WIDTH
     axis = figure.add_axes((left / wide, 0.1 / total, side / wide, tall / total))
     image = axis.imshow(100 * value, cmap=style.DIVERGING + "_r", vmin=0, vmax=100, aspect="auto")
+    strong = np.abs(value - 0.5) > 0.33
     unsure = (low <= 0.5) & (high >= 0.5)
     for row, column in zip(*np.nonzero(np.isfinite(value)), strict=True):
         axis.text(
             column, row, f"{100 * value[row, column]:.0f}", ha="center", va="center", fontsize=kin.SMALL,
-            color=UNSURE if unsure[row, column] else "white" if abs(value[row, column] - 0.5) > 0.33 else "black",
+            color=UNSURE if unsure[row, column] else "white" if strong[row, column] else "black",
         )  # fmt: skip
     axis.set_yticks(range(len(names)), names)
     axis.set_xticks(range(len(names)), names, rotation=45, ha="left", rotation_mode="anchor")

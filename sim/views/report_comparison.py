@@ -27,7 +27,7 @@ from sim.views.records import Records
 
 # Views register themselves when their modules are imported.
 from sim.views import figures_comparison, figures_comparison_times  # noqa: F401  isort: skip
-from sim.views import figures_comparison_tuning, tables_comparison  # noqa: F401  isort: skip
+from sim.views import figures_comparison_costs, figures_comparison_tuning, tables_comparison  # noqa: F401  isort: skip
 
 
 def part(directory: Path) -> Part:
