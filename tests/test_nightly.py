@@ -247,12 +247,12 @@ def _wrapped(kernel, body):
 
 SLOWED = """
     x = _1[0]
-    for _ in range(20000):
+    for _ in range(4000):
         x = x * x + _1[0]
     if x == 12345.678:
         _1[0] = x
 """
-"""Twenty thousand multiplications, one after another, at each update; they change nothing."""
+"""Four thousand multiplications, one after another, at each update; they change nothing."""
 WRONG = """
     for i in range(_0.size):
         _0[i] *= 0.97

@@ -54,7 +54,7 @@ def nightly_command(history: Path, page: Path | None, study: Path, **wishes: Any
     from sim.bench.nightly.night import Wishes, conduct
 
     learned = None if str(study) == NOTHING else study
-    chosen = Wishes(history, page or history.with_suffix(".html"), learned, **wishes)
+    chosen = Wishes(history, page or history.parent / f"{history.stem}.html", learned, **wishes)
     outcome = conduct(chosen, lambda line: click.echo(line, err=True))
     _tell(outcome, chosen)
     return outcome.code

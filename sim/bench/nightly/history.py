@@ -90,17 +90,23 @@ class History:
     @property
     def is_new(self) -> bool:
         """Whether there is nothing to compare with: no file, or an empty one."""
+        return not self.records
+
+    @property
+    def _is_missing(self) -> bool:
         return not self.path.exists() or not self.path.stat().st_size
 
     def _read(self) -> list[Record]:
         """Raises StudyError, one line, for a file that is no history, is damaged or cannot be written."""
         if self.path.is_dir():
             raise StudyError(f"{self.path}: is a folder, not a history of nights")
-        if self.is_new:
+        if self._is_missing:
             return []
         if not os.access(self.path, os.R_OK | os.W_OK):
             raise StudyError(f"{self.path}: cannot be read and written")
         with self._said_in_one_line("cannot be read"), closing(self._connect("rw")) as connection:
+            if _is_empty(connection):
+                return []
             self._examine(connection)
             return list(_records(connection))
 
@@ -147,13 +153,18 @@ class History:
 
     def _found(self, connection: sqlite3.Connection) -> None:
         """Make the tables where the file is new, in the caller's transaction."""
-        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+        if _is_empty(connection):
             for statement in filter(str.strip, TABLES.split(";")):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute(f"PRAGMA user_version = {SCHEMA}")
         else:
             self._examine(connection)
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether there is no table yet: the process that began the file was killed before it had appended."""
+    return connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
 
 
 def _insert(connection: sqlite3.Connection, night: Night, judged: Sequence[tuple[Figure, str]]) -> int:
