@@ -16,6 +16,7 @@ from numba.extending import overload
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from sim.catalog import matrices
+from sim.catalog.optimizers import averaged, quasi_newton
 from sim.catalog.optimizers.family import HIDDEN, OUTER, VECTOR, Rule
 from sim.kernels import jit
 from sim.kernels.layout import LAYER_FIELDS, Layer
@@ -29,7 +30,7 @@ def _compiled_as_it_stands(function: Callable[..., Any]) -> None:
     overload(function, jit_options={"error_model": "numpy"}, strict=False)(choose)
 
 
-for _function in matrices.FUNCTIONS:
+for _function in (*matrices.FUNCTIONS, *averaged.FUNCTIONS, *quasi_newton.FUNCTIONS):
     _compiled_as_it_stands(_function)
 
 # Bound when the template is specialised.
@@ -117,7 +118,7 @@ def state_rows(rule: Rule, layers: Sequence[Layer], parameters: int) -> int:
     for layer in layers:
         vectors = 3 if layer.shift > layer.scale else 1
         squares += layer.fan_out**2 + layer.fan_in**2 + vectors * (layer.fan_out**2 + 1)
-    return len(rule.slots) + -(-rule.pairs * squares // max(parameters, 1))
+    return rule.per_parameter + -(-(rule.pairs * squares + rule.numbers) // max(parameters, 1))
 
 
 def vector_table(size: int) -> np.ndarray:

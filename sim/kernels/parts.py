@@ -152,6 +152,17 @@ def _rest_at_theta(theta, state, constants, target):
         target[i] = theta[i]
 
 
+def _update_whole(table, theta, gradient, state, constants, value):
+    """One step of a rule that sees the whole vector, and the loss."""
+    settings = to_fixed_tuple(constants, COUNT)
+    function(theta, gradient, value, state.reshape(state.size), *settings)
+
+
+def _rest_whole(theta, state, constants, target):
+    """Where a rule that sees the whole vector wants the network evaluated."""
+    function(theta, state.reshape(state.size), target, *to_fixed_tuple(constants, COUNT))
+
+
 def _rest(theta, state, constants, target):
     """Where a rule that takes its gradients elsewhere wants the network evaluated."""
     settings = to_fixed_tuple(constants, COUNT)
@@ -251,6 +262,9 @@ def _constants_kernel(part: Part, real: types.Type) -> Any:
 def _update_kernel(part: Part, rule: Any, real: types.Type) -> Any:
     if rule.layerwise:
         return _layerwise_kernel(part, rule, real)
+    if rule.whole:
+        count = rule.update.__code__.co_argcount - 4
+        return _compile("update", _update_whole, part, "update", rule.update, real, COUNT=count)
     reader, writer = _slots(len(rule.slots))
     count = rule.update.__code__.co_argcount - 2 - len(rule.slots)
     name = rule.update.__name__.strip("_")
@@ -269,6 +283,9 @@ def _layerwise_kernel(part: Part, rule: Any, real: types.Type) -> Any:
 def _rest_kernel(part: Part, rule: Any, real: types.Type) -> Any:
     if rule.rest is None:
         return _rest_at_theta_kernel(real)
+    if rule.whole:
+        count = rule.rest.__code__.co_argcount - 3
+        return _compile("rest", _rest_whole, part, "rest", rule.rest, real, COUNT=count)
     reader, _ = _slots(len(rule.slots))
     count = rule.rest.__code__.co_argcount - 1 - len(rule.slots)
     return _compile(

@@ -18,14 +18,28 @@ descent        gradient descent, momentum, Nesterov's momentum
 squares        steps divided by what squared gradients add up to
 moments        Adam and its close relatives
 spread         Adam with another second moment: Yogi, AdaBelief, Sophia
+averaged       schedule-free rules, evaluated at an average
 signs          steps whose size does not depend on the gradient's
 layerwise      rules that look at a whole tensor: LARS, LAMB, Muon, Shampoo, SOAP
+quasi_newton   L-BFGS, which looks at the whole vector
 =============  ==========================================================
 """
 
 from __future__ import annotations
 
-from sim.catalog.optimizers import descent, layerwise, moments, signs, spread, squares
+from sim.catalog.optimizers import (
+    averaged,
+    descent,
+    layerwise,
+    moments,
+    quasi_newton,
+    signs,
+    spread,
+    squares,
+)
 from sim.catalog.optimizers.family import Rule, optimizer
 
-__all__ = ["Rule", "descent", "layerwise", "moments", "optimizer", "signs", "spread", "squares"]
+__all__ = [
+    "Rule", "averaged", "descent", "layerwise", "moments", "optimizer", "quasi_newton", "signs", "spread",
+    "squares",
+]  # fmt: skip

@@ -39,21 +39,32 @@ class Rule:
     θ, g and the slots come flat, row by row.  ``pairs`` is how many pairs of square matrices,
     (rows, rows) and (columns, columns), it keeps besides for each tensor; they start at zero too.
 
+    ``whole``: ``update(θ, g, loss, memory, *numbers)`` changes the whole vector in place; ``memory`` is one
+    vector as long as ``vectors`` times θ and ``numbers`` more, all zero at first.
+
     Gradients are taken at θ.  A rule that wants its parameters evaluated elsewhere says where:
     ``rest(θ, *slots, *numbers)`` of one parameter, with the numbers of the latest update (zeros before the
-    first).  Checkpoints score a network there, and there it is when training ends.
+    first); of the whole vector ``rest(θ, memory, target, *numbers)``.  Checkpoints score a network there, and there it is when training ends.
     """
 
     update: Callable[..., Any]
     slots: tuple[str, ...] = ()
     layerwise: bool = False
     pairs: int = 0
+    whole: bool = False
+    vectors: int = 0
+    numbers: int = 0
     rest: Callable[..., Any] | None = None
 
     @property
     def elementwise(self) -> bool:
         """Whether a parameter is updated without a look at others."""
-        return not self.layerwise
+        return not (self.layerwise or self.whole)
+
+    @property
+    def per_parameter(self) -> int:
+        """Numbers kept for each parameter; pairs of square matrices and single numbers aside."""
+        return len(self.slots) + self.vectors
 
 
 VECTOR, OUTER, HIDDEN = 0, 1, 2
