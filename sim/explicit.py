@@ -98,6 +98,7 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
     }
     last, last_settings = given.part_of(activations, output, "output")
     rule, settings = given.part_of(optimizers, optimizer)
+    given.check_full_batch(rule, order, dropout)
     clip, limits = given.part_of(clippings, clipping)
     norm_limit, value_limit = clip.function(**limits)
     widths = [inputs.shape[1], *(len(b) for _, b in layers)]

@@ -95,6 +95,17 @@ def order_of(order: Any, rows: int) -> np.ndarray:
     return np.ascontiguousarray(array, np.int32)
 
 
+def check_full_batch(optimizer: Part, order: np.ndarray, dropout: float) -> None:
+    """Raise StudyError where an optimizer that compares losses would see different samples in two steps."""
+    if not optimizer.traits.get("full_batch"):
+        return
+    rows = np.sort(order, axis=1)
+    if (rows != rows[0]).any():
+        raise StudyError(f"order: {optimizer.name} needs the same rows in every step, the full batch")
+    if dropout > 0.0:
+        raise StudyError(f"dropout: {optimizer.name} compares losses, and dropout changes them")
+
+
 def target_rows(targets: Any, outputs: int, rows: int, loss: Part) -> np.ndarray:
     """Targets as (rows, outputs): class labels become one-hot rows; numbers for a single output a column."""
     array = np.asarray(targets)

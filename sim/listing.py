@@ -78,9 +78,10 @@ def _state(part: Part) -> str:
     """How many numbers an optimizer keeps for each parameter, and what they are."""
     if "rule" not in part.traits:
         return ""
-    slots = part.rule(dict(part.parameters)).slots
-    named = f" ({', '.join(slots)})" if slots else ""
-    return f"state per parameter: {len(slots)}{named}"
+    rule = part.rule(dict(part.parameters))
+    named = f" ({', '.join(rule.slots)})" if rule.slots else ""
+    pairs = f", and {rule.pairs} × (rows² + columns²) per tensor" if rule.pairs else ""
+    return f"state per parameter: {rule.per_parameter}{named}{pairs}"
 
 
 def _source(part: Part) -> str:

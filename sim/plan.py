@@ -23,6 +23,7 @@ BATCH_FLOPS = (
     1.2e10  # 0.6 s at 20 GFLOP/s: short enough to lose little when killed, long enough to be worth a file
 )
 BATCH_RUNS = 512
+BATCH_STATE = 2**28  # 256 MiB of what optimizers remember
 BATCH_BYTES = 2**25  # 32 MiB of samples, a table a replicate; a table that is larger stands alone
 
 
@@ -219,12 +220,19 @@ def batches_of(runs: list[Run], first: int) -> list[Batch]:
     for group in groups.values():
         group.sort(key=lambda run: (run.replicate, run.index))
         flops = group[0].flops()
-        size = min(max(int(BATCH_FLOPS / flops), 1), BATCH_RUNS)
+        size = min(max(int(BATCH_FLOPS / flops), 1), BATCH_RUNS, _held(group[0]))
         found += [
             Batch(first + len(found) + place, part, flops * len(part))
             for place, part in enumerate(_parts(group, size, _tables(group[0])))
         ]
     return found
+
+
+def _held(run: Run) -> int:
+    """How many networks' optimizer states a batch may hold: L-BFGS keeps hundreds of numbers a weight."""
+    kept = run.optimizer.part.rule(dict(run.optimizer.parameters)).per_parameter
+    weights = _weights(run.dataset, run.loss, run.depth, run.width)
+    return max(BATCH_STATE // (8 * max(kept, 1) * weights), 1)
 
 
 def _tables(run: Run) -> int:
@@ -248,8 +256,9 @@ def _parts(group: list[Run], size: int, tables: int) -> Iterator[tuple[Run, ...]
 
 @lru_cache(maxsize=4096)
 def _rule(optimizer: Choice) -> str:
-    """The name of the update rule that an optimizer's parameters select."""
-    return str(optimizer.part.rule(dict(optimizer.parameters)).update.__qualname__)
+    """The update rule that an optimizer's parameters select, and how much it keeps for each parameter."""
+    rule = optimizer.part.rule(dict(optimizer.parameters))
+    return f"{rule.update.__qualname__} {rule.per_parameter}"
 
 
 @lru_cache(maxsize=4096)

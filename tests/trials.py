@@ -1,6 +1,18 @@
 """What optimizers are tried on, and in which settings: shared by the tests and the script that asks oracles.
 
-A trial pairs one setting of ours with the oracle's name for it, ``torch:Adam`` or ``optax:adam``.
+A trial pairs one setting of ours with the oracle's name for it, ``torch:Adam`` or ``optax:adam``; rules that
+neither has follow the authors' ``schedulefree`` and ``pytorch_optimizer``, a released collection.
+
+What oracles do that is not imitated, because it looks like an oversight or cannot be compared:
+
+* optax's ``rprop`` applies the step it computed one call before (optax issue 1725); PyTorch's is followed.
+* PyTorch's ``LBFGS`` keeps a pair for a step it did not make when it stops for want of a downward direction
+  and is called again, and its ``max_eval`` bounds the searches of a call together, not each.
+* optax's ``schedule_free_*`` begin a warm-up with a step of 0; the authors' package does not.
+* PyTorch's ``Muon`` rounds to bfloat16 inside, optax's gives the other parameters Nesterov's Adam without a
+  choice: Muon is compared with optax layer by layer, and with PyTorch's formula in plain NumPy.
+* ``pytorch_optimizer``'s ``SOAP`` rounds its basis to float32 and takes what LAPACK makes of a null space;
+  SOAP is compared with the paper's algorithm in plain NumPy.
 """
 
 from __future__ import annotations
@@ -28,6 +40,18 @@ class Trial:
     clipping: Any = "none"
     lr: dict[str, float] = field(default_factory=dict)
     widths: tuple[int, ...] = (5, 7, 3)
+    alike: dict[str, int] = field(default_factory=dict)
+    """How many steps of a problem can be compared, if not all."""
+
+    @property
+    def searches(self) -> bool:
+        """Whether it compares losses, needs the full batch and decides itself how often to ask."""
+        return bool(self.ours["name"] == "lbfgs")
+
+    @property
+    def apart(self) -> bool:
+        """Whether parameters are evaluated elsewhere than where gradients are taken."""
+        return bool(self.ours["name"].startswith("schedule_free"))
 
     @property
     def flat(self) -> bool:
@@ -36,7 +60,7 @@ class Trial:
 
     @property
     def library(self) -> str:
-        """``torch`` or ``optax``."""
+        """``torch``, ``optax``, ``schedulefree`` or ``pytorch_optimizer``."""
         return self.oracle.partition(":")[0]
 
     def rate(self, problem: str) -> dict[str, float]:
@@ -279,6 +303,61 @@ def _trials() -> list[Trial]:
     return found
 
 
+FREE = {"quadratic": 0.3, "rosenbrock": 5e-4, "network": 1.0}
+"""Rates for schedule-free gradient descent."""
+
+
+def _averaged_and_searching() -> list[Trial]:
+    """Schedule-free rules and L-BFGS.
+
+    A line search compares losses and bisects by them: differences of rounding grow tenfold every few
+    trials, and once two losses agree to the last digits the next trial is a matter of chance.
+    """
+    sgd, adamw, searching = ({"name": f"schedule_free_{kind}"} for kind in ("sgd", "adamw", "adamw"))
+    searching = {"name": "lbfgs"}
+    own = {"weight_decay": 0.1, "decoupled": True}
+    return [
+        Trial("free_sgd", sgd, "schedulefree:SGDScheduleFree", lr=FREE),
+        Trial(
+            "free_sgd_warm",
+            {**sgd, "beta": 0.8, "warmup": 20},
+            "schedulefree:SGDScheduleFree",
+            {"momentum": 0.8, "warmup_steps": 20},
+            lr=FREE,
+            **DECAYED,
+        ),
+        Trial("free_sgd_optax", sgd, "optax:contrib.schedule_free_sgd", lr=FREE),
+        Trial("free_adamw", adamw, "schedulefree:AdamWScheduleFree"),
+        Trial(
+            "free_adamw_warm",
+            {**adamw, **ADAM, "warmup": 30},
+            "schedulefree:AdamWScheduleFree",
+            {**ADAM_TORCH, "warmup_steps": 30},
+            lr={**FAST, "network": 0.1},
+            clipping={"name": "value", "limit": 0.1},
+            **own,
+        ),
+        Trial("free_adamw_optax", adamw, "optax:contrib.schedule_free_adamw", lr=FAST),
+        Trial("lbfgs", searching, "torch:LBFGS", alike={"rosenbrock": 29, "network": 27}),
+        Trial(
+            "lbfgs_short",
+            {**searching, "history": 3, "lr": 0.5},
+            "torch:LBFGS",
+            {"history_size": 3, "lr": 0.5},
+            alike={"rosenbrock": 53, "network": 27},
+            **DECAYED,
+        ),
+        Trial(
+            "lbfgs_decoupled",
+            {**searching, "history": 5, "tolerance_gradient": 1e-5},
+            "torch:LBFGS",
+            {"history_size": 5, "tolerance_grad": 1e-5, "max_iter": 1, "max_eval": 26},
+            alike={"quadratic": 18, "rosenbrock": 46, "network": 38},
+            **own,
+        ),
+    ]
+
+
 DEEP = (5, 6, 9, 3)
 """With a matrix between hidden layers, for rules that look at layers."""
 LAYERED = [
@@ -321,17 +400,24 @@ LAYERED = [
     ),
 ]  # fmt: skip
 
-TRIALS = {trial.name: trial for trial in [*_trials(), *LAYERED]}
+LAYERED += [
+    Trial("shampoo", {"name": "shampoo"}, "pytorch_optimizer:Shampoo", {"matrix_eps": 1e-4},
+          lr={"network": 0.1}, widths=DEEP),
+    Trial("shampoo_other", {"name": "shampoo", "epsilon": 0.1}, "pytorch_optimizer:Shampoo",
+          {"matrix_eps": 0.1}, lr={"network": 0.3}, widths=DEEP, **DECAYED),
+]  # fmt: skip
+
+TRIALS = {trial.name: trial for trial in [*_trials(), *_averaged_and_searching(), *LAYERED]}
 
 
 # --- problems --------------------------------------------------------------------------------
 
-CURVATURE = np.array([[3.0, 1.0, 0.5], [1.0, 2.0, -0.3], [0.5, -0.3, 0.2]])
+CURVATURE = np.array([[3.0, 1.0, 0.5], [1.0, 2.0, -0.3], [0.5, -0.3, 0.28]])
 MINIMUM = np.array([1.0, -0.7, 0.4])
 
 
 def quadratic(theta: Array) -> Array:
-    """Gradient of ½ (θ − c)ᵀ A (θ − c); κ(A) is about 70."""
+    """Gradient of ½ (θ − c)ᵀ A (θ − c); κ(A) is about 60."""
     return CURVATURE @ (theta - MINIMUM)
 
 
@@ -340,6 +426,21 @@ def rosenbrock(theta: Array) -> Array:
     x, y = theta
     return np.array([-2.0 * (1.0 - x) - 400.0 * x * (y - x * x), 200.0 * (y - x * x)])
 
+
+def bowl(theta: Array) -> float:
+    """½ (θ − c)ᵀ A (θ − c)."""
+    away = theta - MINIMUM
+    return float(0.5 * away @ CURVATURE @ away)
+
+
+def valley(theta: Array) -> float:
+    """(1 − x)² + 100 (y − x²)²."""
+    x, y = theta
+    return float((1.0 - x) ** 2 + 100.0 * (y - x * x) ** 2)
+
+
+VALUES = {"quadratic": bowl, "rosenbrock": valley}
+"""Problem -> its loss, for rules that ask for it."""
 
 FLAT = {
     "quadratic": (quadratic, np.array([-0.6, 0.9, 1.4])),
@@ -358,6 +459,11 @@ def network_arrays(
     weights = [draw.normal(size=(above, below)) * 0.6 for below, above in pairwise(widths)]
     biases = [draw.normal(size=units) * 0.2 for units in widths[1:]]
     return inputs, labels, weights, biases, draw.integers(0, 40, (STEPS, 8))
+
+
+def batches(trial: Trial, order: Array) -> Array:
+    """The rows of each step: all of them for a rule that searches."""
+    return np.tile(np.arange(40), (len(order), 1)) if trial.searches else order
 
 
 def clipped(g: Array, clipping: Any) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 
 import naive
 import numpy as np
-from trials import FLAT, STEPS, Trial, clipped
+from trials import FLAT, STEPS, VALUES, Trial, clipped
 
 Array = np.ndarray
 
@@ -61,19 +61,31 @@ def descend(
 
 
 def flat_path(trial: Trial, problem: str, precision: str = "float64", steps: int = STEPS) -> Array:
-    """A trial on the quadratic or on Rosenbrock's function, clipped and decayed as in a study."""
+    """A trial on the quadratic or on Rosenbrock's function, clipped and decayed as in a study.
+
+    (steps, size), or (steps, 2 size) with where θ is evaluated beside it.
+    """
     gradient, start = FLAT[problem]
-    choice = trial.choice(problem)
+    choice, decay = with_decay(trial, trial.choice(problem))
     theta = np.array(start, precision)
     updater = Updater(choice, theta.size, precision)
     lr = updater.settings["lr"]
-    path = np.empty((steps, theta.size), precision)
+    path = np.empty((steps, theta.size * (2 if trial.apart else 1)), precision)
     for step in range(steps):
-        g = clipped(gradient(theta), trial.clipping)
+        g, value = clipped(gradient(theta), trial.clipping), VALUES[problem](theta)
         if trial.decoupled:
-            theta *= 1.0 - lr * trial.weight_decay
+            theta *= 1.0 - lr * decay
         else:
-            g = g + trial.weight_decay * theta
-        updater(theta, g)
-        path[step] = theta
+            g = g + decay * theta
+        updater(theta, g, value)
+        path[step] = np.concatenate([theta, updater.evaluated_at(theta)]) if trial.apart else theta
     return path
+
+
+def with_decay(trial: Trial, choice: dict[str, Any]) -> tuple[dict[str, Any], float]:
+    """The choice with a decay that its rule takes itself, and what is left of it for others to do."""
+    from sim.catalog.optimizers import optimizer
+
+    kind = "decoupled" if trial.decoupled else "l2"
+    name = optimizer[choice["name"]].traits.get("decays", {}).get(kind)
+    return ({**choice, name: trial.weight_decay}, 0.0) if name else (choice, trial.weight_decay)

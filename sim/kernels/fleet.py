@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -131,6 +131,17 @@ def _numbers(architecture: Architecture, member: Member) -> Numbers:
     )
 
 
+def _with_own_decay(optimizer: Part, member: Member) -> Member:
+    """The member with its decay among the hyperparameters of a rule that must see it (trait ``decays``)."""
+    amounts = {"l2": "weight_decay", "decoupled": "decoupled_decay"}
+    changes: dict[str, Any] = {}
+    settings = dict(member.optimizer)
+    for kind, name in optimizer.traits.get("decays", {}).items():
+        settings[name] += getattr(member, amounts[kind])
+        changes[amounts[kind]] = 0.0
+    return replace(member, optimizer=settings, **changes)
+
+
 def _rows(rows: Sequence[Any], dtype: Any) -> np.ndarray:
     """A C-contiguous matrix; at least one column, since Numba reads none of an empty one anyway."""
     matrix = np.array(rows, dtype).reshape(len(rows), -1)
@@ -139,6 +150,7 @@ def _rows(rows: Sequence[Any], dtype: Any) -> np.ndarray:
 
 def assemble(architecture: Architecture, members: Sequence[Member]) -> Fleet:
     """A fleet whose parameters are still zero, scales and running variances one."""
+    members = [_with_own_decay(architecture.optimizer, member) for member in members]
     count, plan, dtype = len(members), architecture.layout, architecture.dtype
     rows = state_rows(architecture.rule, plan.layers, plan.parameters)
     fleet = Fleet(

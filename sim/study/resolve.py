@@ -60,6 +60,7 @@ class Resolver:
         asked = factors["dataset"], factors["samples"], factors["loss"], factors["batch_size"], *length
         if asked not in self._known:
             self._known[asked] = self._resolved(*asked)
+        self._check_full_batch(factors, self._known[asked])
         return {**factors, **self._known[asked]}
 
     def _resolved(
@@ -85,6 +86,18 @@ class Resolver:
         steps = steps or steps_in(epochs or 0, samples, batch_size)
         self._check_checkpoints(steps)
         return {"samples": samples, "loss": loss, "batch_size": batch_size, "steps": steps, "epochs": epochs}
+
+    def _check_full_batch(self, factors: dict[str, Any], resolved: dict[str, Any]) -> None:
+        """A line search compares losses: they must be of the same samples, with nothing dropped."""
+        optimizer = factors["optimizer"]
+        if not optimizer.part.traits.get("full_batch"):
+            return
+        if resolved["batch_size"] != resolved["samples"]:
+            problem = f"is not the full batch, which {optimizer.name} needs"
+            raise self._error("batch_size", resolved["batch_size"], problem, ("full",))
+        if factors["dropout"] > 0.0:
+            problem = f"changes the loss from step to step, and {optimizer.name} compares losses"
+            raise self._error("dropout", factors["dropout"], problem, (0.0,))
 
     def _training_rows(self, dataset: Choice) -> int:
         try:

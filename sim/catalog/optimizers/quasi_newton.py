@@ -28,11 +28,11 @@ SUFFICIENT, CURVED = 1e-4, 0.9
 """Constants of the two Wolfe conditions."""
 
 
-def blend(target: Any, start: Any, factor: Any, vector: Any) -> None:
-    """target ← start + factor · vector."""
-    share = real(factor, target[0])
+def blend(target: Any, keep: Any, start: Any, factor: Any, vector: Any) -> None:
+    """target ← keep · start + factor · vector."""
+    kept, share = real(keep, target[0]), real(factor, target[0])
     for i in range(target.size):
-        target[i] = start[i] + share * vector[i]
+        target[i] = kept * start[i] + share * vector[i]
 
 
 def largest(vector: Any) -> Any:
@@ -51,8 +51,8 @@ def remember(notes: Any, vectors: Any, g: Any, history: Any) -> None:
     curvature = length * (dot(g, d) - notes[SLOPE])
     if curvature > 1e-10:
         s, y = vectors[VECTORS + slot], vectors[VECTORS + history + slot]
-        blend(s, d, length - 1.0, d)
-        blend(y, g, -1.0, before)
+        blend(s, 0.0, d, length, d)
+        blend(y, 1.0, g, -1.0, before)
         curvature = dot(y, s)
         notes[NUMBERS + slot] = 1.0 / curvature
         notes[SCALE] = curvature / dot(y, y)
@@ -63,7 +63,7 @@ def remember(notes: Any, vectors: Any, g: Any, history: Any) -> None:
 def direct(notes: Any, vectors: Any, g: Any, history: Any) -> None:
     """d ← −H g by the two loops over the pairs held."""
     d, held, newest = vectors[DIRECTION], int(notes[PAIRS]), int(notes[NEWEST])
-    blend(d, g, -2.0, g)
+    blend(d, 0.0, g, -1.0, g)
     for turn in range(2 * held):
         back = turn if turn < held else 2 * held - 1 - turn
         slot = (newest - back) % history
@@ -71,12 +71,12 @@ def direct(notes: Any, vectors: Any, g: Any, history: Any) -> None:
         if turn < held:
             share = float(notes[NUMBERS + slot] * dot(s, d))
             notes[NUMBERS + history + slot] = share
-            blend(d, d, -share, y)
+            blend(d, 1.0, d, -share, y)
         else:
             share = float(notes[NUMBERS + slot] * dot(y, d))
-            blend(d, d, notes[NUMBERS + history + slot] - share, s)
+            blend(d, 1.0, d, notes[NUMBERS + history + slot] - share, s)
         if turn == held - 1:
-            blend(d, d, notes[SCALE] - 1.0, d)
+            blend(d, 0.0, d, float(notes[SCALE]), d)
 
 
 def cubic(notes: Any, low: Any, high: Any) -> Any:
@@ -101,7 +101,7 @@ def put(notes: Any, vectors: Any, end: Any, length: Any, value: Any, slope: Any,
     """Make a trial an end of the bracket."""
     place = ENDS + 3 * end
     notes[place], notes[place + 1], notes[place + 2] = length, value, slope
-    blend(vectors[END + end], g, 0.0, g)
+    blend(vectors[END + end], 1.0, g, 0.0, g)
 
 
 def lower(notes: Any) -> Any:
@@ -177,8 +177,8 @@ def search(notes: Any, vectors: Any, g: Any, value: Any, still: Any, most: Any) 
 def begin(theta: Any, g: Any, notes: Any, vectors: Any, lr: Any, history: Any) -> None:
     """Make θ the base and choose a direction from it and a first length."""
     direct(notes, vectors, g, history)
-    blend(vectors[BASE], theta, 0.0, theta)
-    blend(vectors[GRADIENT], g, 0.0, g)
+    blend(vectors[BASE], 1.0, theta, 0.0, theta)
+    blend(vectors[GRADIENT], 1.0, g, 0.0, g)
     notes[SLOPE], notes[LENGTH] = dot(g, vectors[DIRECTION]), lr
     if notes[SCALE] == 0.0:  # no step yet
         total = 0.0
@@ -203,21 +203,21 @@ def _lbfgs(theta, g, value, memory, lr, pairs, most, flat, still, penalty, shrin
     )
     if notes[PHASE] == OVER:
         return
-    blend(g, g, float(penalty), theta)
+    blend(g, 1.0, g, float(penalty), theta)
     value += 0.5 * penalty * dot(theta, theta)
     over = False
     if notes[PHASE] != BEGIN:
         found = search(notes, vectors, g, value, still, most)
         low = lower(notes)
         length = float(notes[ENDS + 3 * low] if found else notes[LENGTH])
-        blend(theta, vectors[BASE], length, vectors[DIRECTION])
+        blend(theta, 1.0, vectors[BASE], length, vectors[DIRECTION])
         if not found:
             return
         notes[LENGTH], value = length, float(notes[ENDS + 3 * low + 1])
-        blend(g, vectors[END + low], 0.0, g)
+        blend(g, 1.0, vectors[END + low], 0.0, g)
         over = length * notes[LARGEST] <= still or abs(value - notes[VALUE]) < still
         if shrink > 0.0:
-            blend(theta, theta, -float(shrink), vectors[BASE])
+            blend(theta, 1.0, theta, -float(shrink), vectors[BASE])
             notes[PHASE] = BEGIN
             return
     if notes[SCALE] > 0.0:
@@ -227,11 +227,11 @@ def _lbfgs(theta, g, value, memory, lr, pairs, most, flat, still, penalty, shrin
         begin(theta, g, notes, vectors, lr, history)
         over = notes[SLOPE] > -still
         if not over:
-            blend(theta, theta, float(notes[LENGTH]), vectors[DIRECTION])
+            blend(theta, 1.0, theta, float(notes[LENGTH]), vectors[DIRECTION])
             return
     notes[PHASE] = OVER
     if shrink > 0.0:  # decay goes on: look again from where it leads
-        blend(theta, theta, -float(shrink), theta)
+        blend(theta, 1.0, theta, -float(shrink), theta)
         notes[PHASE], notes[LENGTH] = BEGIN, 0.0
 
 
@@ -281,6 +281,5 @@ def lbfgs(
     of a call together; optax's ``lbfgs`` keeps 10 pairs and searches by another method (zoom).
     Source: Liu & Nocedal 1989; line search: Nocedal & Wright 2006, algorithms 3.5 and 3.6.
     """
-    return (
-        lr, history, evaluations, tolerance_gradient, tolerance_change, weight_decay, lr * decoupled_decay
-    )  # fmt: skip
+    shrink = lr * decoupled_decay
+    return lr, history, evaluations, tolerance_gradient, tolerance_change, weight_decay, shrink

@@ -1,18 +1,21 @@
-"""Ask PyTorch and optax, in float64, for the walks that ``tests/test_optimizers_golden.py`` compares with.
+"""Ask PyTorch, optax and others, in float64, for the walks that ``tests/test_optimizers_golden.py`` compares with.
 
-    pip install torch jax optax
+    pip install torch jax optax schedulefree pytorch-optimizer
     python tests/golden/optimizers/make.py
 
-writes ``torch.npz`` and ``optax.npz`` beside this file and the versions into ``versions.json``.  Of each
+writes ``torch.npz`` and the like beside this file and the versions into ``versions.json``.  Of each
 trial there are θ after each of 200 steps on the quadratic and on Rosenbrock's function, and of the network
 the loss of each mini-batch and all parameters at the end (layer by layer: weights row by row, biases).
+Schedule-free rules walk with y, and x stands beside it; L-BFGS is followed from evaluation to evaluation.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import json
 import sys
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +24,14 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from trials import FLAT, STEPS, TRIALS, Trial, clipped, network_arrays  # noqa: E402
+from trials import FLAT, STEPS, TRIALS, VALUES, Trial, batches, clipped, network_arrays  # noqa: E402
 
-LIBRARIES = {"torch": ("torch",), "optax": ("optax", "jax", "jaxlib")}
+LIBRARIES = {
+    "torch": ("torch",),
+    "optax": ("optax", "jax", "jaxlib"),
+    "schedulefree": ("schedulefree",),
+    "pytorch_optimizer": ("pytorch-optimizer",),
+}
 
 
 def torch_optimizer(trial: Trial, problem: str, parameters: list[Any]) -> Any:
@@ -35,7 +43,54 @@ def torch_optimizer(trial: Trial, problem: str, parameters: list[Any]) -> Any:
     if "share" in settings:
         rate = {"lr": rate["lr"] * settings.pop("share")}
     decay = {"weight_decay": trial.weight_decay} if trial.weight_decay else {}
-    return getattr(torch.optim, trial.oracle.partition(":")[2])(parameters, **rate, **settings, **decay)
+    home = torch.optim if trial.library == "torch" else importlib.import_module(trial.library)
+    oracle = getattr(home, trial.oracle.partition(":")[2])(parameters, **rate, **settings, **decay)
+    if trial.apart:
+        oracle.train()
+    return oracle
+
+
+class Enough(Exception):
+    """The oracle has evaluated as often as it was to."""
+
+
+def searched(trial: Trial, theta: list[Any], evaluate: Any) -> tuple[list[np.ndarray], list[float]]:
+    """Where PyTorch's L-BFGS evaluates, one time after another, and the losses there.
+
+    ``evaluate`` fills the gradients, cut if that is asked, and returns the loss; decay is added here.
+    """
+    import torch
+
+    places: list[np.ndarray] = []
+    losses: list[float] = []
+    settings = {"max_iter": 10**6, "max_eval": 10**6, "line_search_fn": "strong_wolfe"} | trial.settings
+    oracle = torch.optim.LBFGS(theta, **settings)
+    penalty = 0.0 if trial.decoupled else trial.weight_decay
+
+    def closure() -> float:
+        if len(places) == STEPS:
+            raise Enough
+        places.append(np.concatenate([p.detach().numpy().ravel() for p in theta]))
+        loss = evaluate()
+        losses.append(float(loss))
+        with torch.no_grad():
+            for p in theta:
+                p.grad += penalty * p
+            return losses[-1] + 0.5 * penalty * float(sum((p * p).sum() for p in theta))
+
+    try:
+        while True:
+            before = [p.detach().clone() for p in theta]
+            oracle.step(closure)
+            if not trial.decoupled:
+                break
+            with torch.no_grad():
+                for p, old in zip(theta, before, strict=True):
+                    p -= settings.get("lr", 1.0) * trial.weight_decay * old
+    except Enough:
+        return places, losses
+    last = np.concatenate([p.detach().numpy().ravel() for p in theta])
+    return places + [last] * (STEPS - len(places)), losses
 
 
 def torch_flat(trial: Trial, problem: str) -> np.ndarray:
@@ -44,12 +99,26 @@ def torch_flat(trial: Trial, problem: str) -> np.ndarray:
 
     gradient, start = FLAT[problem]
     theta = torch.tensor(start, requires_grad=True)
+    if trial.searches:
+
+        def evaluate() -> float:
+            here = theta.detach().numpy().copy()
+            theta.grad = torch.tensor(clipped(gradient(here), trial.clipping))
+            return VALUES[problem](here)
+
+        places, _ = searched(trial, [theta], evaluate)
+        return np.array([*places[1:], places[-1]])
     oracle = torch_optimizer(trial, problem, [theta])
-    path = np.empty((STEPS, start.size))
+    path = np.empty((STEPS, start.size * (2 if trial.apart else 1)))
     for step in range(STEPS):
         theta.grad = torch.tensor(clipped(gradient(theta.detach().numpy().copy()), trial.clipping))
         oracle.step()
-        path[step] = theta.detach().numpy()
+        places = [theta.detach().numpy()]
+        if trial.apart:
+            group = oracle.param_groups[0]
+            beta = group["momentum"] if "momentum" in group else group["betas"][0]
+            places.append(theta.detach().lerp(oracle.state[theta]["z"], 1.0 - 1.0 / beta).numpy())
+        path[step] = np.concatenate(places)
     return path
 
 
@@ -60,26 +129,34 @@ def torch_network(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
     inputs, labels, weights, biases, order = network_arrays(trial.widths)
     x, y = torch.tensor(inputs), torch.tensor(labels)
     theta = [torch.tensor(p, requires_grad=True) for pair in zip(weights, biases, strict=True) for p in pair]
+
+    def evaluate(rows: Any = slice(None)) -> Any:
+        for p in theta:
+            p.grad = None
+        a = x[rows]
+        for i in range(0, len(theta) - 2, 2):
+            a = torch.tanh(a @ theta[i].T + theta[i + 1])
+        loss = torch.nn.functional.cross_entropy(a @ theta[-2].T + theta[-1], y[rows])
+        loss.backward()
+        if trial.clipping != "none":
+            cut = f"clip_grad_{trial.clipping['name']}_"
+            getattr(torch.nn.utils, cut)(theta, trial.clipping["limit"])
+        return loss.detach()
+
+    if trial.searches:
+        places, found = searched(trial, theta, evaluate)
+        return np.array(found), places[-1] if len(found) < STEPS else np.empty(0)
     oracle = torch_optimizer(trial, "network", theta)
     losses = np.empty(STEPS)
     for step, rows in enumerate(order):
-        oracle.zero_grad()
-        hidden = torch.tanh(x[rows] @ theta[0].T + theta[1])
-        loss = torch.nn.functional.cross_entropy(hidden @ theta[2].T + theta[3], y[rows])
-        loss.backward()
-        if trial.clipping != "none":
-            cut = (
-                torch.nn.utils.clip_grad_norm_
-                if trial.clipping["name"] == "norm"
-                else torch.nn.utils.clip_grad_value_
-            )
-            cut(theta, trial.clipping["limit"])
+        losses[step] = evaluate(rows).item()
         oracle.step()
-        losses[step] = loss.item()
+    if trial.apart:
+        oracle.eval()
     return losses, np.concatenate([p.detach().numpy().ravel() for p in theta])
 
 
-DEFAULT_RATES = {"rmsprop": 1e-2}
+DEFAULT_RATES = {"rmsprop": 1e-2, "contrib.schedule_free_adamw": 2.5e-3}
 
 
 def optax_optimizer(trial: Trial, problem: str) -> Any:
@@ -97,7 +174,7 @@ def optax_optimizer(trial: Trial, problem: str) -> Any:
         return optax.contrib.sophia(rate, **settings)
     if name == "contrib.muon":
         return _muon(rate, settings)
-    return getattr(optax, name)(rate, **settings)
+    return reduce(getattr, name.split("."), optax)(rate, **settings)
 
 
 def _muon(rate: float, settings: dict[str, Any]) -> Any:
@@ -123,11 +200,12 @@ def optax_flat(trial: Trial, problem: str) -> np.ndarray:
     gradient, start = FLAT[problem]
     oracle, theta = optax_optimizer(trial, problem), jnp.array(start)
     state, update = oracle.init(theta), _jitted(oracle)
-    path = np.empty((STEPS, start.size))
+    path = np.empty((STEPS, start.size * (2 if trial.apart else 1)))
     for step in range(STEPS):
         move, state = update(jnp.array(clipped(gradient(np.array(theta)), trial.clipping)), state, theta)
         theta = optax.apply_updates(theta, move)
-        path[step] = theta
+        places = [theta, optax.contrib.schedule_free_eval_params(state, theta)] if trial.apart else [theta]
+        path[step] = np.concatenate(places)
     return path
 
 
@@ -158,12 +236,14 @@ def optax_network(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
         losses[step], g = slope(theta, inputs[rows], labels[rows])
         move, state = update(g, state, theta)
         theta = optax.apply_updates(theta, move)
+    if trial.apart:
+        theta = optax.contrib.schedule_free_eval_params(state, theta)
     return losses, np.concatenate([np.ravel(p) for p in theta])
 
 
 def prepare(library: str) -> None:
     """float64 everywhere, PyTorch's scalars included."""
-    if library == "torch":
+    if library != "optax":
         import torch
 
         torch.set_default_dtype(torch.float64)
@@ -175,7 +255,7 @@ def prepare(library: str) -> None:
 
 def trajectories(trial: Trial) -> dict[str, np.ndarray]:
     """Everything one trial leaves, by ``trial/problem``."""
-    flat, network = (torch_flat, torch_network) if trial.library == "torch" else (optax_flat, optax_network)
+    flat, network = (optax_flat, optax_network) if trial.library == "optax" else (torch_flat, torch_network)
     losses, last = network(trial)
     found = {f"{trial.name}/{problem}": flat(trial, problem) for problem in FLAT if trial.flat}
     return {**found, f"{trial.name}/losses": losses, f"{trial.name}/parameters": last}
@@ -214,7 +294,7 @@ def schedules() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Ask both libraries for all their trials, and PyTorch for its schedules."""
+    """Ask each library for all its trials, and PyTorch for its schedules."""
     prepare("torch")
     (HERE / "schedules.json").write_text(json.dumps(schedules(), indent=1) + "\n")
     versions = {}
