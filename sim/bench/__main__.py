@@ -39,6 +39,7 @@ def _names(context: click.Context, parameter: click.Parameter, given: str | None
     "--peers", is_flag=True, help="The same work by scikit-learn, PyTorch, JAX and NumPy, in turns."
 )
 @click.option("--scaling", is_flag=True, help="More threads, networks, layers, units.")
+@click.option("--paths", is_flag=True, help="The code for AVX2 and any x86-64, each against its own peak.")
 @click.option("--quick", is_flag=True, help="A look: fewer networks, neither start-up nor memory.")
 def command(document: Path | None, figures: Path | None, **wishes: Any) -> int:
     """Measure how fast networks are trained, as a share of what the processor can do at most.

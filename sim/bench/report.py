@@ -9,7 +9,7 @@ from typing import Any
 
 from numba import types
 
-from sim.bench import bandwidth, peak, reference, scaling, split, startup
+from sim.bench import bandwidth, forced, peak, reference, scaling, split, startup
 from sim.bench.measure import Ours, Spread, figures, in_turns, team_peak
 from sim.bench.peers.contest import contest
 from sim.bench.points import POINTS, Point
@@ -35,6 +35,8 @@ class Wishes:
     jobs: int | None = None
     peers: bool = False
     scaling: bool = False
+    paths: bool = False
+    """The code for lesser processors too."""
     quick: bool = False
     """A look: fewer networks, and neither start-up nor memory."""
 
@@ -111,6 +113,9 @@ def document(wishes: Wishes, say: Say = lambda _: None) -> dict[str, Any]:
         if wishes.scaling:
             say("scaling")
             report["scaling"] = scaling.scaling(team, wishes.repeats, wishes.quick)
+    if wishes.paths:
+        say("the code for lesser processors")
+        report["paths"] = forced.paths(wishes.points, wishes.repeats, wishes.jobs)
     if not wishes.quick:
         say("starting, compiling, memory")
         report["starts"] = startup.starts(max(wishes.repeats, 5))

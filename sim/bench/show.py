@@ -116,6 +116,28 @@ def _scaling(name: str, rows: list[dict[str, Any]]) -> Table:
     return table
 
 
+def _paths(report: dict[str, Any]) -> Table:
+    names = ("vector, bits", "peak, GFLOP/s", "point", "GFLOP/s", "share of its peak, %", "while busy, %")
+    table = _table("The code for lesser processors", "", *names, "accuracy, %")
+    precisions = {point["name"]: point["precision"] for point in report["points"]}
+    for path, found in report["paths"].items():
+        if "trouble" in found:
+            table.add_row(path, found["trouble"])
+            continue
+        for name, point in found["points"].items():
+            table.add_row(
+                path,
+                str(8 * found["register_bytes"]),
+                spread(found["peak_gflops"][precisions[name]]),
+                name,
+                spread(point["gflops"]),
+                spread(point["share_of_peak"], 100),
+                f"{point['busy_share_of_peak']['median'] * 100:.1f}",
+                f"{point['train_accuracy'] * 100:.1f}",
+            )
+    return table
+
+
 def _costs(report: dict[str, Any]) -> Table:
     table = _table("Before training", "", "")
     for name, seconds in report["starts"].items():
@@ -134,6 +156,8 @@ def show(report: dict[str, Any], console: Console) -> None:
     tables = [_peaks(report), _points(report), _splits(report)]
     tables += [_contest(point) for point in report["points"] if "peers" in point]
     tables += [_scaling(name, rows) for name, rows in report.get("scaling", {}).items() if name != "base"]
+    if "paths" in report:
+        tables.append(_paths(report))
     if "starts" in report:
         tables.append(_costs(report))
     for table in tables:
