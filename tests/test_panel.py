@@ -47,7 +47,7 @@ def content(folder):
 
 def test_the_page_holds_the_recorded_paths(folder):
     told, records = content(folder), SurfaceRecords.read(folder)
-    assert (told["side"], told["positions"]) == (SIDE, 20)
+    assert (told["side"], told["positions"], told["shown"]) == (SIDE, 20, 8)
     assert [walk["name"] for walk in told["walks"]] == ["sgd", "adam", "rprop"]
     for number, walk in enumerate(told["walks"]):
         codes = np.frombuffer(base64.b64decode(walk["points"]), "<u2").reshape(-1, 2)
@@ -111,6 +111,10 @@ def test_a_click_draws_every_path(folder, browser):
     assert all(count > 20 for count in coloured), coloured
     ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
     assert panel.get_attribute("data-start") == str(start + 1)
+    panel.find_element("css selector", "input").click()  # sgd is not drawn any more
+    assert panel.get_attribute("data-paths") == "2"
+    left, *others = browser.execute_script(COLOURS, canvas, [walk["colour"] for walk in walks])
+    assert left == 0 < min(others)
     assert [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 FEWEST = 50
 """Starts on a side from which on a map is a picture."""
+LINE = 13
+"""Letters of a title's line, as wide as the narrowest panel."""
 ENDS = ("the best", "a poorer one", "none")
 
 
@@ -64,9 +67,10 @@ def basins(records: DescentRecords) -> Drawing:
 
 
 def _title(records: DescentRecords, run: pd.Series) -> str:
-    """The optimizer's short name, a line for each of its parts; its rate, where several were tried."""
+    """The optimizer's short name, in lines of the panel's width; its rate, where several were tried."""
     rate = [f"lr {run['lr']:.3g}"] if "lr" in records.varying else []
-    return ",\n".join([*records.optimizers[run["optimizer"]].split(", "), *rate])
+    words = records.optimizers[run["optimizer"]].split(", ")
+    return "\n".join(line for word in (*words, *rate) for line in wrap(word, LINE))
 
 
 def _map(axis: Axes, records: DescentRecords, values: np.ndarray, **how: Any) -> Any:

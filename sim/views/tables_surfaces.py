@@ -44,7 +44,7 @@ def _first_there(records: DescentRecords, start: str, rows: pd.DataFrame) -> str
     )
 
 
-@descent_table(title="Best learning rate", applies=lambda records: "lr" in records.varying)
+@descent_table(title="Best learning rate", applies=lambda records: records.mapped and "lr" in records.varying)
 def best_learning_rate(records: DescentRecords) -> Sheet:
     """The rate after which most starts stand at the best minimum, of equals the fastest."""
     frame = records.tuned
@@ -99,7 +99,7 @@ def share(records: DescentRecords) -> Sheet:
     least, most = (wording.percent(edge(frame["share_best"])) for edge in (min, max))
     return Sheet(
         _told(records, frame),
-        f"From {least} to {most} of the starts end at the best minimum, "
+        f"From {least} to {most} of the starts end at the best minimum; "
         f"{int(frame['diverged'].sum()):,} of {int(frame['starts'].sum()):,} diverge. Intervals are Wilson's "
         "at 95 %, as if the starts of the map were drawn at random.",
     )
