@@ -120,6 +120,13 @@ class Kernels(NamedTuple):
 
 
 @jit.inlined
+def copied(vector, target):
+    """target = vector; written as a slice it would ask whether they overlap, and count references."""
+    for i in range(vector.size):
+        target[i] = vector[i]
+
+
+@jit.inlined
 def add_squares(vector, total):
     """total[i] = Σ over coordinates of vector²."""
     count = total.size
@@ -273,7 +280,7 @@ def walk(b, starts, terrain, rules, ends, scratch, kernels):
     squared, distance, checkpoints = ends.slope[b], ends.distance[b], rules.checkpoints
     scratch.state[:] = 0.0
     scratch.moving[:] = 1.0
-    scratch.here[:] = theta
+    copied(theta, scratch.here)
     seen = scratch.here if rules.apart else theta
     c = 0
     for step in range(rules.steps + 1):
@@ -284,7 +291,7 @@ def walk(b, starts, terrain, rules, ends, scratch, kernels):
         note_strays(theta, terrain, scratch.square)
         left = halt(step, rules, scratch, ends, b)
         while c < checkpoints.size and (left == 0 or checkpoints[c] <= step):
-            ends.paths[c, b] = seen
+            copied(seen, ends.paths[c, b])
             c += 1
         if left == 0 or step == rules.steps:
             break
@@ -293,7 +300,7 @@ def walk(b, starts, terrain, rules, ends, scratch, kernels):
         take_step(theta, value, step, rules, scratch, kernels)
         measure_step(theta, rules, scratch, kernels, ends.length[b])
     if rules.apart:
-        theta[:] = seen
+        copied(seen, theta)
         kernels.slope(theta, value, scratch.gradient, terrain.settings)
         add_squares(scratch.gradient, squared)
     for i in range(value.size):
