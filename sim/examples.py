@@ -42,6 +42,11 @@ class ExampleRun:
         return max(self.example.epochs + 1, len(self.example.recorded) * most)
 
     @property
+    def steps(self) -> int:
+        """How many updates are made: one an epoch."""
+        return self.example.epochs
+
+    @property
     def flops(self) -> float:
         """Estimated work: training starts anew for every epoch that is recorded."""
         return EPOCH_FLOPS * (self.example.epochs + 2.0 * sum(self.example.recorded))

@@ -132,7 +132,7 @@ def _mathml(line: Line) -> str:
         f"<mtd><mo>{sign}</mo></mtd><mtd>{side}</mtd></mtr>"
         for place, (sign, side) in enumerate(zip(signs, found, strict=False))
     ]
-    formula = f'<math display="block"><mtable>{"".join(rows)}</mtable></math>'
+    formula = f'<math><mtable displaystyle="true">{"".join(rows)}</mtable></math>'
     checks = "<br>".join(
         f'<span class="{"passed" if check.passed else "failed"}">{escape(told(check))}</span>'
         for check in line.checks

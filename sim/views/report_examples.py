@@ -25,7 +25,6 @@ STYLE = """<style>
 .derivation table { font-size: .84rem; }
 .derivation td { border: 0; white-space: nowrap; padding: .3rem 1rem .3rem 0; }
 .derivation td:last-child { font-size: .78rem; color: var(--soft); }
-.derivation math[display="block"] { text-align: left; margin: 0; }
 .derivation mtd { text-align: left; padding: .15em .3em; }
 .derivation .failed { color: #c0392b; font-weight: 600; }
 </style>"""
