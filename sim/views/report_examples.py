@@ -181,7 +181,7 @@ def printed(worked: Worked) -> Sheet:
         frame,
         f"{agree} of {len(frame)} agree with {worked.trainings[0].label}: within {NEAR_ULP:g} units in the "
         "last place of float64 where all digits are printed, else equal when rounded to the printed digits. "
-        "A loss is that of the forward pass before the epoch's update, parameters and states are those after.",
+        "A loss is of the forward pass before the epoch's update, parameters and states are those after it.",
     )
 
 
