@@ -116,7 +116,8 @@ def _scaling(name: str, rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _paths(report: dict[str, Any]) -> Table:
+def paths(report: dict[str, Any]) -> Table:
+    """The points on the code for lesser processors."""
     names = ("vector, bits", "peak, GFLOP/s", "point", "GFLOP/s", "share of its peak, %", "while busy, %")
     table = _table("The code for lesser processors", "", *names, "accuracy, %")
     precisions = {point["name"]: point["precision"] for point in report["points"]}
@@ -157,7 +158,7 @@ def show(report: dict[str, Any], console: Console) -> None:
     tables += [_contest(point) for point in report["points"] if "peers" in point]
     tables += [_scaling(name, rows) for name, rows in report.get("scaling", {}).items() if name != "base"]
     if "paths" in report:
-        tables.append(_paths(report))
+        tables.append(paths(report))
     if "starts" in report:
         tables.append(_costs(report))
     for table in tables:
