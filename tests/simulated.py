@@ -151,6 +151,19 @@ def aggregates(
     return Interval(name, float(one(interquartile_mean(flat)[:, None])[0]), bounds)
 
 
+def share_spent(name: str, one: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Interval:
+    """Mean share of the budget over problems, of an entrant or between two; entrants stand last."""
+    truth = float(one(cost(population()).mean(axis=(1, 2))))
+
+    def bounds(generator: np.random.Generator) -> tuple[float, float]:
+        values = cost(times(generator, SEEDS))
+        drawn = multiplicities(resamples(4, SEEDS, RESAMPLES, int(generator.integers(2**31))))
+        low, high = interval(one(resampled_means(values, drawn)), SEEDS, 4)
+        return float(low), float(high)
+
+    return Interval(name, truth, bounds)
+
+
 def profiles(name: str, gain: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Interval:
     """A mean over tasks of what the second optimizer's ratio to the fastest is worth."""
     truth = float(gain(ratios(arrival(population())))[1].mean())
@@ -201,6 +214,8 @@ def intervals() -> list[Interval]:
         aggregates("interquartile mean, 1 problem", lambda x: x[2], 1),
         aggregates("interquartile mean, 4 problems", lambda x: x[2], 4),
         aggregates("difference of interquartile means", lambda x: x[1] - x[0], 4),
+        share_spent("mean share of the budget, 4 problems", lambda x: x[..., 2]),
+        share_spent("difference of mean shares", lambda x: x[..., 1] - x[..., 0]),
         profiles("profile at factor 1.5", lambda r: (r <= 1.5).astype(float)),
         profiles("profile score", gains),
         wins("probability of improvement, 1 problem", 0, 1, 1),

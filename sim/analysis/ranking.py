@@ -1,9 +1,11 @@
 """Rank groups instead of bare ranks: who can be told apart from whom.
 
-Entrants stand in the order of their interquartile mean. The first leads the first group. Going down, an
-entrant opens the next group, and leads it, where its paired difference to the leader of the current group
-excludes 0 after Holm's correction over all pairs of entrants; else it shares the leader's group. Members of a
-group are not clearly worse than its leader; two of them may still differ from each other.
+Entrants stand in the order of their mean score: a share of the budget lies between 0 and 1, so no single run
+can dominate it, and the interquartile mean beside it cannot tell apart two entrants that fail on more than
+three quarters of the tasks. The first leads the first group. Going down, an entrant opens the next group, and
+leads it, where its paired difference to the leader of the current group excludes 0 after Holm's correction
+over all pairs of entrants; else it shares the leader's group. Members of a group are not clearly worse than
+its leader; two of them may still differ from each other.
 """
 
 from __future__ import annotations
@@ -14,37 +16,49 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from sim.analysis.aggregate import interquartile_mean, resampled_interquartile_means
-from sim.analysis.bootstrap import RESAMPLES, SEED, Scores, interval, resamples, standard_error
+from sim.analysis.bootstrap import (
+    RESAMPLES,
+    SEED,
+    Scores,
+    interval,
+    multiplicities,
+    resampled_means,
+    resamples,
+    standard_error,
+)
 from sim.analysis.comparison import holm
 
 SURE = 0.05
 
 
 def leaderboard(scores: Scores, count: int = RESAMPLES, seed: int = SEED) -> pd.DataFrame:
-    """Entrants from best (lowest interquartile mean) to worst, in rank groups.
+    """Entrants from best (lowest mean) to worst, in rank groups.
 
-    behind: the difference of interquartile means to the leader of the entrant's own group or, for the leader
+    behind: the difference of means to the leader of the entrant's own group or, for the leader
     of a group, to the one of the group before; its 95 % interval pairs the seeds. p_holm: of that difference,
     over all pairs of entrants (normal, bootstrap standard error).
 
-    Columns: place, group, entrant, problems, seeds, iqm, iqm_low, iqm_high, behind, behind_low, behind_high,
-    p_holm; behind and p_holm are NaN for the first.
+    Columns: place, group, entrant, problems, seeds, mean, mean_low, mean_high, iqm, iqm_low, iqm_high,
+    behind, behind_low, behind_high, p_holm; behind and p_holm are NaN for the first.
     """
     entrants, problems, seeds = scores.values.shape
     drawn = resamples(problems, seeds, count, seed)
-    draws = resampled_interquartile_means(scores.values, drawn)
-    middle = interquartile_mean(scores.values.reshape(entrants, -1))
+    draws = resampled_means(scores.values, multiplicities(drawn))
+    middle = scores.values.mean(axis=(1, 2))
     p_value = pairwise_p(middle, draws, seeds)
     order = np.argsort(middle, kind="stable")
     group, leader = rank_groups(order, p_value)
     low, high = interval(draws, seeds, problems)
+    quarter_low, quarter_high = interval(resampled_interquartile_means(scores.values, drawn), seeds, problems)
+    quarter = interquartile_mean(scores.values.reshape(entrants, -1))
     apart_low, apart_high = interval(draws[:, order] - draws[:, leader], seeds, problems)
     first = leader == order
     names = np.array(scores.entrants, dtype=object)
     return pd.DataFrame({
         "place": np.arange(1, entrants + 1), "group": group, "entrant": names[order],
         "problems": problems, "seeds": seeds,
-        "iqm": middle[order], "iqm_low": low[order], "iqm_high": high[order],
+        "mean": middle[order], "mean_low": low[order], "mean_high": high[order],
+        "iqm": quarter[order], "iqm_low": quarter_low[order], "iqm_high": quarter_high[order],
         "behind": np.where(first, np.nan, middle[order] - middle[leader]),
         "behind_low": np.where(first, np.nan, apart_low), "behind_high": np.where(first, np.nan, apart_high),
         "p_holm": np.where(first, np.nan, p_value[order, leader]),

@@ -203,7 +203,8 @@ def costs(optimizers: Sequence[str], precision: str = "float32") -> pd.DataFrame
     """Memory of each optimizer and what a training step took with it, once, on one machine.
 
     step_ns: nanoseconds of one step, forward, backward and update, of a network of `parameters` parameters,
-    from step_costs.csv (`python -m sim.bench.costs` measures anew); relative: to SGD. NaN for a rule not measured.
+    from step_costs.csv (`python -m sim.bench.costs` measures anew); relative: to SGD. NaN for a rule that was
+    not measured.
 
     Columns: those of `memory`, step_ns, parameters, relative.
     """

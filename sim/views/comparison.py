@@ -141,14 +141,14 @@ class ComparisonRecords:
 
     @cached_property
     def costs(self) -> pd.DataFrame:
-        """entrant, memory and cost of a step, steps and time to the target: a row an entrant."""
+        """entrant, memory, cost of a step, mean share of the budget and that × the cost: a row an entrant."""
         parts = self.runs.drop_duplicates("entrant")
         precision = str(parts["precision"].iloc[0])
         known = costs([str(label) for label in parts["optimizer"]], precision).set_index("optimizer")
         table = known.loc[parts["optimizer"]].reset_index().drop(columns=["parameters"])
         table.insert(0, "entrant", parts["entrant"].to_numpy())
-        spent = self.board.set_index("entrant")["iqm"].reindex(table["entrant"]).to_numpy()
-        return table.assign(iqm=spent, time=spent * table["relative"].to_numpy())
+        spent = self.board.set_index("entrant")["mean"].reindex(table["entrant"]).to_numpy()
+        return table.assign(spent=spent, time=spent * table["relative"].to_numpy())
 
     @cached_property
     def founding(self) -> list[str]:

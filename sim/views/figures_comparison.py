@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from sim.analysis.aggregate import interquartile_mean
 from sim.analysis.convergence import success
 from sim.analysis.profiles import R_MAX, profile_scores
 from sim.views import kin, layout, style, wording
@@ -22,23 +21,27 @@ BAND, UNSURE = "#f0f0ee", "#8a8a8a"
 
 @comparison_figure(title="Leaderboard", chapter="ranking")
 def leaderboard(records: ComparisonRecords) -> Drawing:
-    """Interquartile mean of the share of the budget spent, success, divergence and score, in rank groups."""
+    """Share of the budget spent, success, divergence and score in rank groups."""
     board = records.board
     shares = success(records.runs, ["entrant"], TARGET).set_index("entrant").loc[records.ranked]
     score = profile_scores(records.times).set_index("entrant").loc[records.ranked]
     heads = [
-        "budget spent (%), interquartile mean",
+        "budget spent (%), mean",
+        "interquartile mean (%)",
         "reach the target (%)",
         "diverge (%)",
         f"score up to {R_MAX:g} ×",
     ]
     figure, axes = layout.dot_panels([f" {name}" for name in records.ranked], heads)
     _bands(axes, board["group"].to_numpy())
-    percent = 100 * board[["iqm", "iqm_low", "iqm_high"]]
+    for axis in axes:
+        axis.xaxis.get_major_locator().set_params(nbins=3)
+    percent = 100 * board[["mean", "mean_low", "mean_high"]]
     _dots(axes[0], records, percent)
-    _dots(axes[1], records, 100 * shares[["share", "share_low", "share_high"]])
-    _dots(axes[2], records, 100 * shares[["diverged_share", "diverged_low", "diverged_high"]])
-    _dots(axes[3], records, score[["score", "score_low", "score_high"]])
+    _dots(axes[1], records, 100 * board[["iqm", "iqm_low", "iqm_high"]])
+    _dots(axes[2], records, 100 * shares[["share", "share_low", "share_high"]])
+    _dots(axes[3], records, 100 * shares[["diverged_share", "diverged_low", "diverged_high"]])
+    _dots(axes[4], records, score[["score", "score_low", "score_high"]])
     untuned = _untuned(records)
     if untuned is not None:
         axes[0].scatter(
@@ -81,14 +84,14 @@ def _dots(axis: Axes, records: ComparisonRecords, values: pd.DataFrame) -> None:
 
 
 def _untuned(records: ComparisonRecords) -> Any:
-    """Interquartile mean of the untuned defaults in the leaderboard's order; None where they were not run."""
+    """Mean of the untuned defaults in the leaderboard's order; None where they were not run."""
     if records.defaults.empty:
         return None
     try:
         found = records.scores_of(records.defaults)
     except ValueError:  # a part of a comparison, as a scaled-down study may be
         return None
-    middle = interquartile_mean(found.values.reshape(len(found.entrants), -1))
+    middle = found.values.mean(axis=(1, 2))
     return pd.Series(middle, index=list(found.entrants)).reindex(records.ranked).to_numpy()
 
 

@@ -18,7 +18,7 @@ LEADER = {"arrowstyle": "-", "color": style.MUTED, "linewidth": 0.3, "shrinkA": 
 """From a name to its dot."""
 TALL = 2.5
 """Height of each of the two panels in inches."""
-HEADS = {"relative": "one step, SGD's = 1", "time": "time to the target,\nbest = 1"}
+HEADS = {"relative": "one step, SGD's = 1", "time": "time to the target, best = 1"}
 
 
 def measured(records: ComparisonRecords) -> bool:
@@ -36,7 +36,7 @@ def costs(records: ComparisonRecords) -> Sheet:
         f"State beside weights and gradients: {wording.enumeration(least['entrant'])} "
         f"{'keep' if len(least) > 1 else 'keeps'} least, {wording.number(float(least['bytes'].iloc[0]))} "
         "bytes a "
-        "weight. step_ns: one step of a small network, measured once on one machine; time: interquartile "
+        "weight. step_ns: one step of a small network, measured once on one machine; time: mean "
         "share of "
         "the budget × cost of a step relative to SGD.",
     )
@@ -72,7 +72,7 @@ def time_memory(records: ComparisonRecords) -> Drawing:
         figure,
         "Above: what a training step takes with each optimizer, measured once on one machine with networks "
         "of "
-        f"{wording.number(_parameters())} parameters, relative to SGD. Below: interquartile share of the "
+        f"{wording.number(_parameters())} parameters, relative to SGD. Below: mean share of the "
         "budget "
         f"spent × cost of a step, relative to the best, {fastest['entrant']}. Both are logarithms. "
         f"{records.censored()}",
@@ -94,6 +94,9 @@ def _columns(
     values = known[column].to_numpy(dtype=float)
     low, high = np.log(values.min()), np.log(values.max())
     margin = 0.06 * max(high - low, 0.5)
+    ticks = [m * 10.0**e for e in range(6) for m in ((1,) if high - low > 3.5 else (1, 2, 5))]
+    axis.minorticks_off()
+    axis.set_yticks(ticks, [wording.setting(tick) for tick in ticks])
     axis.set_ylim(np.exp(low - margin), np.exp(high + margin))
     axis.set_xlim(-0.25, len(levels) - 0.1)
     axis.spines[["top", "right"]].set_visible(False)

@@ -102,7 +102,7 @@ def curves(records: ComparisonRecords) -> Drawing:
             axis.axhline(target.value, color=style.MUTED, linewidth=0.6, linestyle=(0, (1, 2)))
         if metric.endswith("loss"):
             axis.set_yscale("log")
-            _decades(axis)
+            _range(axis, target.value if target else None)
         _few_steps(axis, float(mine["steps"].max()))
         up = metric.endswith("accuracy")
         _named(axis, shown, 0.97, 0.04 if up else 0.86, "right")
@@ -113,7 +113,8 @@ def curves(records: ComparisonRecords) -> Drawing:
         figure,
         "Metric of each problem's target (dotted) over training, the best setting of each optimizer on "
         "report "
-        f"seeds. Thick: median; band: quartiles; thin: {RAW} single runs. A diverged run ({diverged:,} in "
+        f"seeds. Axes span medians and target. Thick: median; band: quartiles; thin: {RAW} single runs. A "
+        f"diverged run ({diverged:,} in "
         "all) "
         f"counts as worst from there on. The table holds all optimizers. {records.censored()}",
     )
@@ -151,9 +152,22 @@ def quartiles(wide: pd.DataFrame, metric: str) -> pd.DataFrame:
     return pd.DataFrame({"step": wide.index, "runs": wide.notna().sum(axis=1).to_numpy(), **finite})
 
 
-def _decades(axis: Axes) -> None:
-    """Few ticks on a logarithm."""
-    from matplotlib.ticker import LogLocator, NullLocator
+def _range(axis: Axes, level: float | None) -> None:
+    """A logarithm over the medians and the target, not over every stray run, with few ticks."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-    axis.yaxis.set_major_locator(LogLocator(numticks=5))
+    lines = [np.asarray(line.get_ydata(), dtype=float) for line in axis.lines]
+    values = np.concatenate([*lines, [level] if level else []])
+    values = values[np.isfinite(values) & (values > 0)]
+    if not len(values):
+        return
+    low, high = values.min() / 1.5, values.max() * 1.5
+    low = max(low, level / 1e4) if level else low
+    axis.set_ylim(low, high)
     axis.yaxis.set_minor_locator(NullLocator())
+    if high / low > 30:
+        axis.yaxis.set_major_locator(LogLocator(numticks=5))
+        return
+    ticks = [m * 10.0**e for e in range(-12, 9) for m in (1, 1.5, 2, 3, 5, 7) if low <= m * 10.0**e <= high]
+    axis.yaxis.set_major_locator(FixedLocator(ticks[:: max(1, len(ticks) // 3)]))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.setting(value)))

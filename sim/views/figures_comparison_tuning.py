@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,8 @@ from sim.views.registry import Drawing
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LINE = 0.118
-"""Height of an optimizer's strip in inches."""
+LINE, TINY, ABREAST = 0.1, 6.0, 4
+"""Height of an optimizer's strip in inches, size of its name, panels side by side: it all is one page."""
 DIVERGED = "#d9d9d9"
 SHADES = ["best", "middling", "worst rates", "most runs diverge", "good region"]
 
@@ -49,8 +50,8 @@ def rate_sensitivity(records: ComparisonRecords) -> Drawing:
     """How good each learning rate is, all optimizers, a panel a problem, the good region marked."""
     table, regions = rates(records)
     names = records.ranked
-    left = 0.18 + max(map(len, names)) * style.LETTER * kin.SMALL / style.FONT_SIZE
-    figure, axes = problem_panels(records, LINE * len(names) + 0.06, SHADES, left)
+    left = 0.18 + max(map(len, names)) * style.LETTER * TINY / style.FONT_SIZE
+    figure, axes = problem_panels(records, LINE * len(names) + 0.06, SHADES, left, abreast=ABREAST)
     low, high = table["lr"].min(), table["lr"].max()
     for place, (problem, axis) in enumerate(axes.items()):
         mine = table[table["problem"] == problem]
@@ -59,8 +60,11 @@ def rate_sensitivity(records: ComparisonRecords) -> Drawing:
         axis.set_xscale("log")
         axis.set_xlim(low / 1.8, high * 1.8)
         axis.minorticks_off()
+        axis.set_xticks(_rate_ticks(low, high))
         axis.set_ylim(len(names) - 0.5, -0.5)
-        axis.set_yticks(range(len(names)), names if place % 3 == 0 else [""] * len(names), fontsize=kin.SMALL)
+        axis.set_yticks(
+            range(len(names)), names if place % ABREAST == 0 else [""] * len(names), fontsize=TINY
+        )
         axis.tick_params(axis="y", length=0, pad=1)
         axis.spines["left"].set_visible(False)
     axis_names(figure, style.axis_label("lr"), "", SHADES, left)
@@ -75,6 +79,12 @@ def rate_sensitivity(records: ComparisonRecords) -> Drawing:
         "count "
         "as infinite loss.",
     )
+
+
+def _rate_ticks(low: float, high: float) -> list[float]:
+    """Up to three powers of ten inside the range, none at its very edge."""
+    powers = list(range(math.ceil(math.log10(low) + 0.4), math.floor(math.log10(high) - 0.4) + 1))
+    return [10.0**power for power in powers[:: max(1, math.ceil(len(powers) / 3))]]
 
 
 def _strips(axis: Axes, mine: pd.DataFrame, names: list[str]) -> None:

@@ -90,8 +90,13 @@ def spread(heights: Any, apart: float = APART) -> np.ndarray:
         move = np.where(close, (apart - gaps) / 2, 0.0)
         placed[:-1] -= move
         placed[1:] += move
-    placed += max(0.02 - placed[0], 0.0)
-    placed -= max(placed[-1] - 1.02, 0.0)
+    low, high = 0.02, 1.0
+    for place in range(len(placed)):
+        low = placed[place] = max(placed[place], low)
+        low += apart
+    for place in range(len(placed) - 1, -1, -1):
+        high = placed[place] = min(placed[place], high)
+        high -= apart
     result = np.empty_like(placed)
     result[order] = placed
     return result

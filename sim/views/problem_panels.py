@@ -18,13 +18,18 @@ DASHES = (0, (3, 1.5))
 
 
 def problem_panels(
-    records: ComparisonRecords, height: float, entries: list[str], left: float = 0.45, own_y: bool = False
+    records: ComparisonRecords,
+    height: float,
+    entries: list[str],
+    left: float = 0.45,
+    own_y: bool = False,
+    abreast: int = ABREAST,
 ) -> tuple[Figure, dict[str, Axes]]:
     """Panels in the order of the problems, titled with name and target, with room for a legend below."""
     from matplotlib.figure import Figure
 
     names = records.problems
-    columns = min(ABREAST, len(names))
+    columns = min(abreast, len(names))
     rows = math.ceil(len(names) / columns)
     gap = 0.42 if own_y else 0.14
     head, between = 0.36, 0.56

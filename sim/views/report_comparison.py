@@ -109,8 +109,8 @@ def _ranking(records: ComparisonRecords) -> str:
         f"{first[0]} leads alone" if len(first) == 1 else f"{wording.enumeration(first)} cannot be told apart"
     )
     return (
-        f"{told} at the top: {first[0]} spends {wording.percent(leader['iqm'])} of the budget in the "
-        f"interquartile mean [{wording.percent(leader['iqm_low'])}, {wording.percent(leader['iqm_high'])}]; "
+        f"{told} at the top: {first[0]} spends {wording.percent(leader['mean'])} of the budget in the "
+        f"mean [{wording.percent(leader['mean_low'])}, {wording.percent(leader['mean_high'])}]; "
         f"{wording.count(int(board['group'].max()), 'rank group')} of {len(board)} optimizers."
     )
 

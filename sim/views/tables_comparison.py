@@ -30,16 +30,15 @@ def several(records: ComparisonRecords) -> bool:
 
 @comparison_table(title="Leaderboard", chapter="ranking")
 def leaderboard(records: ComparisonRecords) -> Sheet:
-    """Places, rank groups, interquartile means, success, divergence and scores."""
+    """Places, rank groups, means and interquartile means, success, divergence and scores."""
     shares = success(records.runs, ["entrant"], TARGET).drop(columns=["networks"])
     frame = records.board.merge(shares, on="entrant").merge(profile_scores(records.times), on="entrant")
     groups = int(frame["group"].max())
     return Sheet(
         frame,
-        f"{wording.count(groups, 'rank group')} of {wording.count(len(frame), 'optimizer')}. iqm: "
-        "interquartile "
-        "mean of min(steps, budget)/budget over all problems and seeds; behind: paired difference to the "
-        "leader "
+        f"{wording.count(groups, 'rank group')} of {wording.count(len(frame), 'optimizer')}. mean and "
+        "iqm: mean and interquartile mean of min(steps, budget)/budget over all problems and seeds; behind: "
+        "paired difference of means to the leader "
         "of the group (of the group above for a leader), p after Holm over all pairs. "
         f"{records.censored()}",
     )
