@@ -13,6 +13,7 @@ from sim.views import (
     reading,
     report_claims,
     report_examples,
+    report_comparison,
     report_networks,
     report_surfaces,
     saving,
@@ -22,6 +23,7 @@ from sim.views.chapters import PAGE_ROWS, Part
 
 PARTS: dict[str, Callable[[Path], Part]] = {
     "grid": report_networks.part,
+    "problem": report_comparison.part,
     "descent": report_surfaces.part,
     "example": report_examples.part,
 }
