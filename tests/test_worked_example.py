@@ -209,7 +209,11 @@ def test_the_chain_rule_is_written_out(shipped: Path, trainings: dict[str, list[
 NETWORKS = {
     "deep": study(
         layers=[2, 2, 3, 2],
-        weights=[[[0.1, -0.2], [0.3, 0.4]], [[0.5, -0.6], [0.2, 0.1], [-0.3, 0.7]], [[0.3, 0.2, -0.5], [0.1, 0.4, 0.6]]],
+        weights=[
+            [[0.1, -0.2], [0.3, 0.4]],
+            [[0.5, -0.6], [0.2, 0.1], [-0.3, 0.7]],
+            [[0.3, 0.2, -0.5], [0.1, 0.4, 0.6]],
+        ],
         biases=[[0.05, -0.1], [0.2, 0.1, 0.0], [0.0, 0.3]],
         inputs=[[1.0, 0.5], [-0.4, 0.8]],
         targets=[[1.0, 0.0], [0.0, 1.0]],
@@ -410,7 +414,7 @@ def test_a_loss_that_leaves_the_numbers_is_told(tmp_path: Path) -> None:
 
 
 TROUBLE = [
-    ({"weights": [[[0.1, -0.2, 0.3], [0.3, 0.4, 0.5]], [[0.5, -0.6]]]}, "weights[0]: '2 × 3' is its shape; 2 × 2 is"),
+    ({"weights": [[[1.0] * 3] * 2, [[0.5, -0.6]]]}, "weights[0]: '2 × 3' is its shape; 2 × 2 is"),
     ({"weights": [[[0.1, -0.2], [0.3, 0.4]]]}, "weights: 1 entries; there are 2 layers"),
     ({"biases": [[0.1], [0.2]]}, "biases[0]: 1 entries; there are 2 units"),
     ({"layers": [2]}, "fewer than two layers"),

@@ -99,7 +99,8 @@ class Bench:
     def look(self, theta: np.ndarray) -> Look:
         """Forward and backward once, without learning from it."""
         losses, room = self._look(theta[None])
-        activations, deltas = [], []
+        activations: list[np.ndarray] = []
+        deltas: list[np.ndarray] = []
         plan, samples = self.architecture.layout, len(self.run.example.inputs)
         for number, layer in enumerate(plan.layers):
             outputs = number == len(plan.layers) - 1

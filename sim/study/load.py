@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -216,5 +216,10 @@ def _locate(choice: Choice, folder: Path, where: str) -> Choice:
     return Choice(choice.kind, choice.name, tuple(given.items()))
 
 
-READ = {"grid": _grids, "descent": _descents, "problem": _problems, "example": _examples}
+READ: dict[str, Callable[[Any, str, Path], tuple[Any, ...]]] = {
+    "grid": _grids,
+    "descent": _descents,
+    "problem": _problems,
+    "example": _examples,
+}
 """What makes the parts of each section, from its document, the file's name and its folder."""

@@ -207,7 +207,8 @@ class _Writer:
             word: moment.slots_after[slot][name] for slot, word in slots.items()
         }
         for line in self.rule.assignments:
-            value, told = after[line.target], ()
+            value = after[line.target]
+            told: tuple[Check, ...] = ()
             if line.target in kernels:
                 told = (checked("kernel", value, kernels[line.target], EXACT, 1e-6),)
                 value = kernels[line.target]

@@ -89,25 +89,27 @@ class Training:
 
     def moment(self, epoch: int) -> Moment:
         """The records of one epoch."""
-        steps = self.steps[self.steps["epoch"] == epoch].set_index("name")
-        units = self.units[self.units["epoch"] == epoch].set_index(["sample", "unit"])
-        states = self.states[self.states["epoch"] == epoch]
-        names = dict(enumerate(self.example.parameters))
+        steps, units, states = (
+            table[table["epoch"] == epoch].to_dict("records")
+            for table in (self.steps, self.units, self.states)
+        )
+        columns = {
+            column: {row["name"]: float(row[column]) for row in steps}
+            for column in ("before", "after", "gradient", "difference")
+        }
         slots: dict[str, dict[str, dict[str, float]]] = {"before": {}, "after": {}}
-        for (parameter, slot), row in states.set_index(["parameter", "slot"]).iterrows():
+        for row in states:
             for side, found in slots.items():
-                found.setdefault(slot, {})[names[parameter]] = float(row[side])
+                name = self.example.parameters[row["parameter"]]
+                found.setdefault(row["slot"], {})[name] = float(row[side])
         return Moment(
-            epoch,
-            *(
-                steps[column].astype(float).to_dict()
-                for column in ("before", "after", "gradient", "difference")
-            ),
-            slots["before"],
-            slots["after"],
-            units["activation"].to_dict(),
-            units["delta"].to_dict(),
-            float(self.losses[epoch]),
+            epoch=epoch,
+            **columns,
+            slots_before=slots["before"],
+            slots_after=slots["after"],
+            activation={(row["sample"], row["unit"]): float(row["activation"]) for row in units},
+            delta={(row["sample"], row["unit"]): float(row["delta"]) for row in units},
+            loss=float(self.losses[epoch]),
         )
 
     def derivation(self, epoch: int) -> Derivation:
@@ -169,11 +171,9 @@ class ExampleRecords:
         runs, losses, steps, states, units = store.read(directory, "examples")
         found = []
         for example in study.examples:
-            rows = runs[runs["example"] == example.name].to_dict("records")
-            by_label = {choice.label: choice for choice in example.optimizers}
+            rows: list[Any] = runs[runs["example"] == example.name].to_dict("records")
             trainings = []
-            for row, choice in zip(rows, example.optimizers, strict=True) if rows else ():
-                assert by_label[row["optimizer"]].label == choice.label
+            for row, choice in zip(rows, example.optimizers, strict=bool(rows)):
                 own = [table[table["run"] == row["run"]] for table in (losses, steps, states, units)]
                 series = own[0].set_index("epoch")["loss"]
                 trainings.append(Training(example, choice, row, series, *own[1:]))

@@ -118,10 +118,16 @@ class _Numbers(ast.NodeTransformer):
         return node
 
 
+def _value(node: ast.Constant) -> float:
+    """The number that stands in a tree."""
+    assert isinstance(node.value, (int, float))
+    return node.value
+
+
 def _signed(node: ast.expr) -> bool:
     """Whether it is written beginning with a sign."""
     if isinstance(node, ast.Constant):
-        return bool(node.value < 0)
+        return _value(node) < 0
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         return _signed(node.left)
     return isinstance(node, ast.UnaryOp)
@@ -130,7 +136,7 @@ def _signed(node: ast.expr) -> bool:
 def _without_sign(node: ast.expr) -> ast.expr:
     """What stands behind the sign."""
     if isinstance(node, ast.Constant):
-        return ast.Constant(-node.value)
+        return ast.Constant(-_value(node))
     if isinstance(node, ast.UnaryOp):
         return node.operand
     assert isinstance(node, ast.BinOp)
@@ -199,8 +205,9 @@ class Writer:
     # The tree.
     def _of(self, node: ast.expr) -> Written:
         if isinstance(node, ast.Constant):
-            negative = node.value < 0 or "e" in f"{node.value:.{min(self.digits, 17)}g}"
-            return self.number(node.value), SIGN if negative else ATOM
+            value = _value(node)
+            compound = value < 0 or "e" in f"{value:.{min(self.digits, 17)}g}"
+            return self.number(value), SIGN if compound else ATOM
         if isinstance(node, ast.Name):
             return self.symbol(node.id), ATOM
         if isinstance(node, ast.UnaryOp):
