@@ -73,6 +73,33 @@ class Look:
 
 
 @dataclass(frozen=True, eq=False)
+class Crowd:
+    """Optimizers that are drawn together: each one's name -> the label of what it is in the catalog."""
+
+    parts: dict[str, str]
+
+    @cached_property
+    def kinships(self) -> dict[str, list[str]]:
+        """Names by what they have in common, in the order of KINSHIPS."""
+        from sim.catalog.optimizers import optimizer
+
+        kin = {name: _kinship(optimizer, label) for name, label in self.parts.items()}
+        order = dict.fromkeys([*KINSHIPS.values(), *kin.values()])
+        found = {one: [name for name, other in kin.items() if other == one] for one in order}
+        return {one: names for one, names in found.items() if names}
+
+    @cached_property
+    def looks(self) -> dict[str, Look]:
+        """Colour by kinship, marker within it."""
+        colours = style.colours(list(self.kinships))
+        return {
+            name: Look(kin, colour, style.MARKERS[place % len(style.MARKERS)])
+            for (kin, names), colour in zip(self.kinships.items(), colours, strict=True)
+            for place, name in enumerate(names)
+        }
+
+
+@dataclass(frozen=True, eq=False)
 class ComparisonRecords:
     """Runs of a comparison by stage, each with columns `problem` and `entrant` beside those of `runs`."""
 
@@ -113,31 +140,15 @@ class ComparisonRecords:
         return int(self.runs["replicate"].nunique())
 
     @cached_property
-    def looks(self) -> dict[str, Look]:
-        """Colour by kinship, marker within it."""
-        from sim.catalog.optimizers import optimizer
-
+    def crowd(self) -> Crowd:
+        """How the entrants look."""
         parts = self.runs.drop_duplicates("entrant").set_index("entrant")["optimizer"]
-        kin = {name: _kinship(optimizer, str(parts[name])) for name in self.entrants}
-        order = [*KINSHIPS.values(), *(other for other in kin.values() if other not in KINSHIPS.values())]
-        present = [one for one in dict.fromkeys(order) if one in kin.values()]
-        colours = dict(zip(present, style.colours(present), strict=True))
-        counted: dict[str, int] = {}
-        looks = {}
-        for name, kinship in kin.items():
-            place = counted[kinship] = counted.get(kinship, -1) + 1
-            looks[name] = Look(kinship, colours[kinship], style.MARKERS[place % len(style.MARKERS)])
-        return looks
+        return Crowd({name: str(parts[name]) for name in self.entrants})
 
-    @cached_property
-    def kinships(self) -> dict[str, list[str]]:
-        """Entrants of every kinship, in the order of KINSHIPS."""
-        found = {look.kinship: look.color for look in self.looks.values()}
-        order = [*(one for one in KINSHIPS.values() if one in found), *found]
-        return {
-            kin: [name for name in self.entrants if self.looks[name].kinship == kin]
-            for kin in dict.fromkeys(order)
-        }
+    @property
+    def looks(self) -> dict[str, Look]:
+        """Look of every entrant."""
+        return self.crowd.looks
 
     @cached_property
     def costs(self) -> pd.DataFrame:
@@ -220,6 +231,8 @@ def goal(target: Target) -> str:
 
 def _kinship(known: Any, label: str) -> str:
     """What the optimizer of a label has in common with others."""
-    part = known[label.partition("(")[0]]
-    module = part.function.__module__.rpartition(".")[2]
+    name = label.partition("(")[0]
+    if name not in known:  # a user's own, seen from where its file is not loaded
+        return "own"
+    module = known[name].function.__module__.rpartition(".")[2]
     return KINSHIPS.get(module, module.replace("_", " "))

@@ -104,13 +104,13 @@ def profiles(records: ComparisonRecords) -> Drawing:
         for name, rows in frame.groupby("entrant", sort=False)
     }
     figure, axes = kin.kin_panels(
-        records, lines, "steps, as a multiple of the fastest optimizer's", "tasks (%)", step=True
+        records.crowd, lines, "steps, as a multiple of the fastest optimizer's", "tasks (%)", step=True
     )
     for axis in axes:
         axis.set_xscale("log")
         axis.set_xlim(1.0, R_MAX)
         axis.set_ylim(0, 101)
-    kin.name_lines(records, axes, lines)
+    kin.name_lines(records.crowd, axes, lines)
     for axis in axes:
         axis.set_xticks([1, 1.5, 2, 3, 4], ["1", "1.5", "2", "3", "4"])
         axis.minorticks_off()

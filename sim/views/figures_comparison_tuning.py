@@ -198,13 +198,13 @@ def tuning_budget(records: ComparisonRecords) -> Drawing:
     for name in records.entrants:
         mine = means[name]
         lines[name] = (mine.index.to_numpy(dtype=float), 100 * mine.to_numpy())
-    figure, axes = kin.kin_panels(records, lines, "trials", "share of the budget spent (%)")
+    figure, axes = kin.kin_panels(records.crowd, lines, "trials", "share of the budget spent (%)")
     highest = max(y[0] for _, y in lines.values())
     lowest = min(y[-1] for _, y in lines.values())
     for axis in axes:
         axis.set_xlim(1, most)
         axis.set_ylim(max(0.0, lowest - 5), min(highest + 3, 101))
-    kin.name_lines(records, axes, lines)
+    kin.name_lines(records.crowd, axes, lines)
     ticks = sorted({1, most, *range(0, most, max(2, round(most / 4)))} - {0})
     for axis in axes:
         axis.set_xticks(ticks)

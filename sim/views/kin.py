@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.views import layout, style
-from sim.views.comparison import FAINT, ComparisonRecords
+from sim.views.comparison import FAINT, Crowd
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,13 +26,13 @@ Line = tuple[Any, Any]
 
 
 def kin_panels(
-    records: ComparisonRecords, lines: dict[str, Line], xlabel: str, ylabel: str, step: bool = False
+    crowd: Crowd, lines: dict[str, Line], xlabel: str, ylabel: str, step: bool = False
 ) -> tuple[Figure, list[Axes]]:
     """A panel a kinship: its members in colour with markers and names, everyone else faint behind."""
     from matplotlib.collections import LineCollection
 
     kinships = {
-        kin: shown for kin, names in records.kinships.items() if (shown := [n for n in names if n in lines])
+        kin: shown for kin, names in crowd.kinships.items() if (shown := [n for n in names if n in lines])
     }
     columns = min(3, len(kinships))
     rows = math.ceil(len(kinships) / columns)
@@ -50,16 +50,16 @@ def kin_panels(
             x, y = lines[name]
             draw: Callable[..., Any] = axis.step if step else axis.plot
             kept = {"where": "post"} if step else {}
-            draw(x, y, **records.looks[name].line, **kept, markevery=max(1, len(x) // 5), zorder=3)
+            draw(x, y, **crowd.looks[name].line, **kept, markevery=max(1, len(x) // 5), zorder=3)
     return figure, used
 
 
-def name_lines(records: ComparisonRecords, axes: Sequence[Axes], lines: dict[str, Line]) -> None:
+def name_lines(crowd: Crowd, axes: Sequence[Axes], lines: dict[str, Line]) -> None:
     """Names at the right ends of each panel's members, moved apart where they would lie over another.
 
     The axes' limits must be final: the room for the names is added here.
     """
-    kinships = [[n for n in names if n in lines] for names in records.kinships.values()]
+    kinships = [[n for n in names if n in lines] for names in crowd.kinships.values()]
     shown = [names for names in kinships if names]
     for axis, members in zip(axes, shown, strict=True):
         low, high = axis.get_xlim()
@@ -73,7 +73,7 @@ def name_lines(records: ComparisonRecords, axes: Sequence[Axes], lines: dict[str
         for name, height in zip(members, spread(heights), strict=True):
             axis.text(
                 1 - ROOM + 0.015, height, name, transform=axis.transAxes, va="center", fontsize=SMALL,
-                color=records.looks[name].color, clip_on=False,
+                color=crowd.looks[name].color, clip_on=False,
             )  # fmt: skip
 
 

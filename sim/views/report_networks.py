@@ -13,6 +13,7 @@ from sim.views.registry import figure, table
 
 # Views register themselves when their modules are imported.
 from sim.views import figures_gradients, figures_learning, figures_success, figures_theory, figures_training  # noqa: F401  isort: skip
+from sim.views import figures_sensitivity  # noqa: F401  isort: skip
 
 
 def part(directory: Path) -> Part:
