@@ -1,4 +1,4 @@
-"""What a function is, as a digest: its code and that of every function it reaches, whatever file it stands in.
+"""What a function is, as a digest: its code and that of every function it reaches, in whatever file.
 
 Two definitions of one name with equal digests compute the same; the digest tells apart the
 versions of a function that someone defines again in a notebook.

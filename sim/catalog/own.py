@@ -58,7 +58,18 @@ def own_part(kind: str, path: str, name: str, content: str = "") -> Part:
 
     With ``content``, the digest of the bytes that are meant, a file that has other ones is Unusable.
     """
-    return _known(kind, path, name, content) if content else _part(kind, path, name, *_read(path))
+    if (kind, path, name, content) in _KNOWN:
+        return _KNOWN[kind, path, name, content]
+    found, text = _read(path)
+    if content not in ("", found):
+        raise Unusable(path, "has changed since the study was loaded")
+    part = _part(kind, path, name, found, text)
+    _KNOWN[kind, path, name, found] = part
+    return part
+
+
+_KNOWN: dict[tuple[str, str, str, str], Part] = {}
+"""What has been loaded stays what it was, whatever becomes of its file."""
 
 
 def completed(part: Part) -> Part:
@@ -82,15 +93,6 @@ def _read(path: str) -> tuple[str, bytes]:
     except (OSError, ValueError) as error:
         raise Unusable(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
     return hashlib.sha256(text).hexdigest(), text
-
-
-@lru_cache(maxsize=1024)
-def _known(kind: str, path: str, name: str, content: str) -> Part:
-    """Read again in a process that has not loaded the study itself."""
-    found, text = _read(path)
-    if found != content:
-        raise Unusable(path, "has changed since the study was loaded")
-    return _part(kind, path, name, content, text)
 
 
 @lru_cache(maxsize=1024)

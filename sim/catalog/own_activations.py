@@ -1,4 +1,4 @@
-"""What an activation from outside the package is given: float literals, and the largest slope by measuring."""
+"""What an activation from outside the package is given: float literals, its largest slope by measuring."""
 
 from __future__ import annotations
 

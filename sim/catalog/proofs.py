@@ -45,8 +45,8 @@ def _optimizer(part: Part, parameters: Mapping[str, Any]) -> None:
     if next(iter(part.parameters), None) != "lr":
         raise PartError(f"{part.name}: its first hyperparameter must be lr, the learning rate")
     choices = part.traits.get("choices", {})
-    words = {name: choices[name].index(value) if name in choices else value for name, value in parameters.items()}
-    numbers = part.function(np.float64(1.0), *(np.float64(value) for value in words.values()))
+    given = (choices[name].index(value) if name in choices else value for name, value in parameters.items())
+    numbers = part.function(np.float64(1.0), *map(np.float64, given))
     if not isinstance(numbers, tuple) or not all(map(_is_number, numbers)):
         raise PartError(f"{part.name}: returns {_shown(numbers)}; a tuple of numbers is needed")
     if len(numbers) > MOST_NUMBERS:
@@ -82,7 +82,7 @@ def _activation(part: Part, parameters: Mapping[str, Any]) -> None:
     if not isinstance(found, tuple) or len(found) != 2:
         raise PartError(f"{part.name}: returns {_shown(found)}; two are needed: value, slope")
     for what, values in zip(("value", "slope"), found, strict=True):
-        if np.shape(values) not in ((), POINTS.shape) or not np.issubdtype(np.asarray(values).dtype, np.number):
+        if np.shape(values) not in ((), POINTS.shape) or np.asarray(values).dtype.kind not in "bif":
             raise PartError(f"{part.name}: its {what} is {_shown(values)}; a number for each x is needed")
         bad = ~np.isfinite(np.broadcast_to(values, POINTS.shape))
         if bad.any():
@@ -116,13 +116,15 @@ def _initializer(part: Part, parameters: Mapping[str, Any]) -> None:
         if not np.isfinite(np.asarray(found, np.float64)).all():
             raise PartError(f"{part.name}: returns weights that are not finite for shape {shape}")
         if not np.array_equal(found, part.function(Draw(shape), **settings)):
-            raise PartError(f"{part.name}: draws other weights when asked again; use draw.normal, draw.generator")
+            problem = "draws other weights when asked again; use draw.normal, draw.generator"
+            raise PartError(f"{part.name}: {problem}")
 
 
 def _dataset(part: Part, parameters: Mapping[str, Any]) -> None:
     first, again = (part.function(generator(0, "data", 0), **parameters) for _ in range(2))
     if not isinstance(first, Table):
-        raise PartError(f"{part.name}: returns {_shown(first)}; a Table(features, targets, classes) is needed")
+        wanted = "a Table(features, targets, classes) is needed"
+        raise PartError(f"{part.name}: returns {_shown(first)}; {wanted}")
     if first.features.ndim != 2 or len(first.features) != len(first.targets) or not first.features.size:
         shapes = f"features {first.features.shape} with targets {first.targets.shape}"
         raise PartError(f"{part.name}: has {shapes}; (rows, features) and (rows,) are needed")

@@ -34,7 +34,7 @@ def definition(function: Callable[..., Any]) -> ast.FunctionDef:
 
 
 def rebuilt(tree: ast.FunctionDef, function: Callable[..., Any]) -> FunctionType:
-    """The function of a changed syntax tree, among the names that ``function`` sees; defaults are left out."""
+    """The function of a changed syntax tree, among the names that ``function`` sees, without defaults."""
     tree.args.defaults = []
     tree.returns = None
     for argument in tree.args.args:

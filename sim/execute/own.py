@@ -14,7 +14,18 @@ from sim.plan import Plan, Run
 from sim.study import Choice
 
 LONGEST = 200
-NOISE = ("Failed in", "During:", "File ", "- ", "[", "<", "def ", "This error may", "Known signatures", "There are")
+NOISE = (
+    "Failed in",
+    "During:",
+    "File ",
+    "- ",
+    "[",
+    "<",
+    "def ",
+    "This error",
+    "Known signatures",
+    "There are",
+)
 """How lines of the compiler's messages begin that say nothing to the author of a rule."""
 
 
@@ -37,12 +48,12 @@ def _check_run(run: Run, source: str) -> None:
 
 @contextmanager
 def compiling(choice: Choice, where: str) -> Iterator[None]:
-    """What the compiler says against a part, as a StudyError of one line."""
+    """What the compiler says against a part from outside the package, as a StudyError of one line."""
     try:
         yield
-    except StudyError:
-        raise
     except Exception as error:
+        if not choice.content:
+            raise
         problem = f"does not compile: {reason(error, choice.path)}"
         raise StudyError(complaint(where, choice.label, problem)) from None
 

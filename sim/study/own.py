@@ -23,7 +23,7 @@ _FOLDER: ContextVar[Path | None] = ContextVar("folder", default=None)
 
 @contextmanager
 def relative_to(folder: Path) -> Iterator[None]:
-    """While this lasts, relative paths start at ``folder``, that of the study; else where the process runs."""
+    """While this lasts, relative paths start at ``folder``, that of the study."""
     token = _FOLDER.set(folder)
     try:
         yield

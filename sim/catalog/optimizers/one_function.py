@@ -7,7 +7,8 @@
 
 It is taken apart into the two functions that an optimizer is (see :mod:`sim.catalog.optimizers`).
 What depends on the number of the step and on hyperparameters alone, 1 − βᵗ here, is computed
-once a step and in float64; the rest is the rule, run over every parameter.
+once a step and in float64; a division by it is a multiplication by its inverse, which takes a
+tenth of the time.  The rest is the rule, run over every parameter.
 """
 
 from __future__ import annotations
@@ -186,7 +187,14 @@ class _Mover(ast.NodeTransformer):
             name = name or f"_number_{len(self.moved) + 1}"
             self.moved.setdefault(name, node)
             return ast.copy_location(ast.Name(name, ast.Load()), node)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and self._is_number(node.right):
+            inverse = ast.copy_location(ast.BinOp(ast.Constant(1.0), ast.Div(), node.right), node)
+            node = ast.copy_location(ast.BinOp(node.left, ast.Mult(), inverse), node)
         return self.generic_visit(node)
+
+    def _is_number(self, node: ast.expr) -> bool:
+        """Whether an expression is a number of the step."""
+        return self._may_move(node) or (isinstance(node, ast.Name) and node.id in self.constant)
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         if isinstance(node, OF_THEIR_OWN):
