@@ -190,5 +190,6 @@ def test_the_command_exits_with_2_and_writes_nothing(tmp_path, capsys):
 def test_the_shipped_claims_are_whole():
     loaded = Study.load(Path(__file__).parents[1] / "studies/claims.toml")
     assert len(loaded.claims) >= 25
+    assert Study.load(tomllib.loads(loaded.to_toml())) == loaded
     for claim in loaded.claims:
         assert {member.side for member in members_of(loaded, claim)} == set(claim.sides)

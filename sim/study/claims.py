@@ -72,6 +72,8 @@ class Claim:
         """The table of the file, without what is not written in it."""
         kept = {name: getattr(self, name) for name in self.__dataclass_fields__}
         plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in kept.items() if v is not None}
+        if self.than is not None:
+            del plain["b"]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
 
 
