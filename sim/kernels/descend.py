@@ -2,7 +2,8 @@
 
 The parameters θ of a *block* of W starts are one flat vector, coordinate after coordinate (dimensions × W):
 the very kernel that updates the weights of a network updates all starts of a block together.  A rule that
-is not elementwise gets blocks of one start.  Bare functions; every loop over starts is short and reads few
+is not elementwise gets blocks of one start, whose coordinates it takes as one vector, as it takes a bias:
+LARS, LAMB and Shampoo look at the whole of it, Muon and SOAP give vectors to Adam.  Bare functions; every loop over starts is short and reads few
 arrays, for LLVM gives up a loop whose arrays it would have to compare with too many others.
 """
 
