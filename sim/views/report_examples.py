@@ -25,7 +25,7 @@ STYLE = """<style>
 .derivation table { font-size: .84rem; }
 .derivation td { border: 0; white-space: nowrap; padding: .3rem 1rem .3rem 0; }
 .derivation td:last-child { font-size: .78rem; color: var(--soft); }
-.derivation mtd { text-align: left; padding: .15em .3em; }
+.derivation mtd { text-align: left; padding: .3em .3em; }
 .derivation .failed { color: #c0392b; font-weight: 600; }
 </style>"""
 
@@ -66,7 +66,7 @@ def part(directory: Path) -> Part:
             "epochs": training.example.epochs,
             "first loss": f"{training.losses[0]:.10g}",
             "last loss": f"{training.losses.iloc[-1]:.10g}",
-            "printed figures": len(training.compared),
+            "printed": len(training.compared),
             "agree": sum(figure.agrees for figure in training.compared),
         }
         for one in worked
@@ -223,7 +223,8 @@ def loss_by_epoch(worked: Worked) -> Drawing:
     axis.set(yscale="log", xlabel="epoch", ylabel="loss")
     if worked.example.epochs > 100:
         axis.set_xscale("symlog", linthresh=1)
-    axis.legend(frameon=False)
+    axis.set_xlim(left=0)
+    axis.legend(frameon=False, loc="lower left")
     ends = wording.enumeration(
         f"{training.losses.iloc[-1]:.6g} with {training.label}" for training in worked.trainings
     )
