@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import textwrap
 from typing import Any
 
 from sim.catalog.limits import Range
@@ -16,6 +17,16 @@ from sim.study.choices import HOMES, family
 
 FAMILIES = {"biases" if kind == "bias" else home: kind for kind, home in HOMES.items()}
 """The word the command knows a family by -> its kind."""
+
+WIDTH = 80
+
+SOURCES = (
+    r"Source: (.*?\d{4}[^.]*)",
+    r"Source: (.*?)\.?$",
+    r"\(([A-Z][^()]*? \d{4}[^()]*)\)",
+    r"([A-Z]\w+(?: & \w+)* \(\d{4}\))",
+)
+"""How docstrings name whom they follow."""
 
 
 def listing(word: str | None = None, name: str | None = None) -> str:
@@ -36,36 +47,62 @@ def _known(where: str, word: str, choices: list[str]) -> str:
 
 def _short(part: Part) -> str:
     """Name, equation, hyperparameters with defaults, state, source."""
-    lines = [part.name, f"  {part.summary.replace('``', '')}"]
-    if part.parameters:
-        shown = (
-            name if default is REQUIRED else f"{name} = {_value(default)}"
-            for name, default in part.parameters.items()
-        )
-        lines.append(f"  {', '.join(shown)}")
-    lines += [f"  {line}" for line in (_state(part), _source(part)) if line]
-    return "\n".join(lines)
+    shown = (
+        name if default is REQUIRED else f"{name} = {_value(default)}"
+        for name, default in part.parameters.items()
+    )
+    lines = [_equation(part), ", ".join(shown), _state(part), _source(part)]
+    return "\n".join([part.name, *(_wrapped(line, "  ", "    ") for line in lines if line)])
 
 
 def _full(part: Part) -> str:
     """The whole docstring, then each hyperparameter with its default and what it may be."""
-    lines = [f"{part.kind} {part.name}", "", inspect.getdoc(part.function) or ""]
+    paragraphs = _text(part).replace("``", "").split("\n\n")
+    lines = [f"{part.kind} {part.name}", *(f"\n{_wrapped(paragraph)}" for paragraph in paragraphs)]
     if part.parameters:
         lines += ["", "hyperparameters"]
-        lines += [f"  {_parameter(part, name)}" for name in part.parameters]
-    if _state(part):
-        lines += ["", _state(part)]
+        lines += [_wrapped(_parameter(part, name), "  ", " " * 21) for name in part.parameters]
+    lines += ["", *(_wrapped(line) for line in (_state(part), _source(part)) if line)]
     return "\n".join(lines)
+
+
+def _text(part: Part) -> str:
+    return inspect.getdoc(part.function) or ""
+
+
+def _wrapped(text: str, first: str = "", later: str = "") -> str:
+    """Text in lines of at most 80 letters."""
+    words = " ".join(text.split()) if not first else text
+    return textwrap.fill(words, WIDTH, initial_indent=first, subsequent_indent=later, break_on_hyphens=False)
+
+
+def _equation(part: Part) -> str:
+    """The first line of the docstring, and the formula below it where there is one."""
+    below = next((line.strip() for line in _text(part).splitlines()[1:] if line.startswith("f = ")), "")
+    return f"{part.summary} {below}".strip().replace("``", "")
 
 
 def _parameter(part: Part, name: str) -> str:
     default = part.parameters[name]
-    limits = {**part.traits.get("choices", {}), **part.traits.get("limits", {})}
-    allowed = limits.get(name, Range(0.0, above=True) if name == "lr" else None)
-    if isinstance(allowed, tuple):
-        allowed = f"one of {', '.join(allowed)}"
     start = "required" if default is REQUIRED else f"default {_value(default)}"
-    return f"{name:18s} {start}{f'; {allowed}' if allowed else ''}"
+    return f"{name:18s} {start}; {_allowed(part, name)}"
+
+
+def _allowed(part: Part, name: str) -> str:
+    """What a hyperparameter may be, in words."""
+    default = part.parameters[name]
+    limits = {**part.traits.get("choices", {}), **part.traits.get("limits", {})}
+    limit = limits.get(name, Range(0.0, above=True) if name == "lr" else None)
+    if isinstance(limit, tuple):
+        return f"one of {', '.join(limit)}"
+    if limit is not None:
+        return str(limit)
+    written = str(part.function.__annotations__.get(name, "float")) if default is REQUIRED else ""
+    if isinstance(default, str) or written == "str":
+        return "text"
+    if isinstance(default, bool):
+        return "true or false"
+    return str(Range(whole=isinstance(default, int) or written == "int"))
 
 
 def _value(default: Any) -> str:
@@ -80,7 +117,7 @@ def _state(part: Part) -> str:
         return ""
     rule = part.rule(dict(part.parameters))
     named = f" ({', '.join(rule.slots)})" if rule.slots else ""
-    pairs = f", and {rule.pairs} × (rows² + columns²) per tensor" if rule.pairs else ""
+    pairs = f", and {rule.pairs} × two square matrices for each matrix of weights" if rule.pairs else ""
     return f"state per parameter: {rule.per_parameter}{named}{pairs}"
 
 
@@ -88,6 +125,8 @@ def _source(part: Part) -> str:
     """The paper, as the part or its docstring names it."""
     if "source" in part.traits:
         return f"source: {part.source}"
-    words = " ".join((inspect.getdoc(part.function) or "").split())
-    found = re.search(r"Source: (.*?\d{4}[^.]*)", words) or re.search(r"Source: (.*?)\.?$", words)
-    return f"source: {found.group(1)}" if found else ""
+    words = " ".join(_text(part).split())
+    for place in SOURCES:
+        if found := re.search(place, words):
+            return f"source: {found.group(1)}"
+    return ""

@@ -52,13 +52,19 @@ def largest_slope(part: Part, parameters: Mapping[str, Any]) -> float:
 
 @activation(largest_slope=1.0, equations=("z", "1"))
 def linear(x: Any) -> tuple[Any, Any]:
-    """x."""
+    """x.
+
+    Source: elementary.
+    """
     return x, 1.0
 
 
 @activation(largest_slope=0.25, equations=("1 / (1 + exp(-z))", "a * (1 - a)"))
 def sigmoid(x: Any) -> tuple[Any, Any]:
-    """1/(1 + e⁻ˣ)."""
+    """1/(1 + e⁻ˣ).
+
+    Source: Rumelhart, Hinton & Williams 1986.
+    """
     decay = exp(-absolute(x))
     share = 1.0 / (1.0 + decay)
     lower = decay * share  # sigmoid(-|x|)
@@ -72,6 +78,7 @@ def textbook_sigmoid(x: Any) -> tuple[Any, Any]:
     The value is that of sigmoid.  The slope's error is half a unit in the last place of a, not of
     the slope: 16 ulp at x = 4, all of it from 37 on.  To follow worked examples to their last
     digit, not to train.
+    Source: Rumelhart, Hinton & Williams 1986.
     """
     decay = exp(-absolute(x))
     share = 1.0 / (1.0 + decay)
@@ -81,7 +88,10 @@ def textbook_sigmoid(x: Any) -> tuple[Any, Any]:
 
 @activation(largest_slope=1.0, equations=("tanh(z)", "1 - a**2"))
 def tanh(x: Any) -> tuple[Any, Any]:
-    """tanh x; slope 1/cosh² x, to full precision where tanh² x has rounded to 1."""
+    """tanh x; slope 1/cosh² x, to full precision where tanh² x has rounded to 1.
+
+    Source: LeCun et al. 1998.
+    """
     decay, less = exponentials(-2.0 * absolute(x))
     inverse = 1.0 / (2.0 + less)
     gap = 2.0 * decay * inverse  # 1 - |tanh x|
@@ -90,7 +100,10 @@ def tanh(x: Any) -> tuple[Any, Any]:
 
 @activation(largest_slope=1.0, equations=("max(0, z)", "1 if z > 0 else 0"))
 def relu(x: Any) -> tuple[Any, Any]:
-    """max(0, x)."""
+    """max(0, x).
+
+    Source: Nair & Hinton 2010.
+    """
     return where(x <= 0.0, 0.0, x), where(x <= 0.0, 0.0, 1.0)
 
 
@@ -170,7 +183,10 @@ activation("swish", **SILU)(silu.function)
 
 @activation(largest_slope=1.0, equations=("log(1 + exp(z))", "sigmoid(z)"))
 def softplus(x: Any) -> tuple[Any, Any]:
-    """ln(1 + eˣ)."""
+    """ln(1 + eˣ).
+
+    Source: Dugas et al. 2001.
+    """
     decay = exp(-absolute(x))
     share = 1.0 / (1.0 + decay)
     return maximum(x, 0.0) + log1p(decay), where(x < 0.0, decay * share, share)
@@ -178,7 +194,10 @@ def softplus(x: Any) -> tuple[Any, Any]:
 
 @activation(largest_slope=1.0, equations=("z / (1 + abs(z))", "1 / (1 + abs(z))**2"))
 def softsign(x: Any) -> tuple[Any, Any]:
-    """x/(1 + |x|)."""
+    """x/(1 + |x|).
+
+    Source: Bergstra et al. 2009.
+    """
     size = absolute(x)
     inverse = 1.0 / (1.0 + size)
     # above 1e30 the quotient is ±1 to the last bit, also where it would be inf/inf
@@ -187,7 +206,10 @@ def softsign(x: Any) -> tuple[Any, Any]:
 
 @activation(largest_slope=1.1283791670955126, equations=("erf(z)", "2 / sqrt(pi) * exp(-z**2)"))
 def erf(x: Any) -> tuple[Any, Any]:
-    """2/√π ∫₀ˣ exp(-t²) dt."""
+    """2/√π ∫₀ˣ exp(-t²) dt.
+
+    Source: Williams 1997.
+    """
     return mathematics.erf(x), 1.1283791670955126 * gaussian(x, 1.0)
 
 
@@ -197,5 +219,6 @@ def sin(x: Any) -> tuple[Any, Any]:
 
     Within 4 ulp up to |x| = 1.6e6.  Beyond, the error grows like |x|·2⁻⁵²; past 3e15 the two
     are only sure to lie in [-1, 1].
+    Source: Sitzmann et al. 2020.
     """
     return sincos(x)

@@ -19,7 +19,10 @@ POSITIVE = Range(0.0, above=True)
 
 @clipping()
 def none() -> tuple[float, float]:
-    """The gradient as it is."""
+    """The gradient as it is.
+
+    Source: elementary.
+    """
     return math.inf, math.inf
 
 
@@ -34,5 +37,8 @@ def norm(limit: float) -> tuple[float, float]:
 
 @clipping(limits={"limit": POSITIVE})
 def value(limit: float) -> tuple[float, float]:
-    """g_i ← min(max(g_i, −limit), limit), entry by entry, as PyTorch's ``clip_grad_value_``."""
+    """g_i ← min(max(g_i, −limit), limit), entry by entry, as PyTorch's ``clip_grad_value_``.
+
+    Source: as PyTorch's clip_grad_value_.
+    """
     return math.inf, float(limit)

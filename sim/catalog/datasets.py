@@ -146,5 +146,6 @@ def table(generator: Generator, path: str, target: str, task: str = "auto") -> T
     In an NPZ file each 1-D array is a column and each 2-D array as many; with arrays ``features``
     and ``targets`` the target is "targets". ``task`` "auto" takes text, true/false and whole numbers of at
     most 20 values for classes.
+    Source: a file of yours.
     """
     return files.read_table(path, target, task)

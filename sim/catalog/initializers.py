@@ -41,25 +41,37 @@ SPREAD = Range(0.0)
 
 @initializer()
 def zeros(draw: Draw) -> Floats:
-    """W = 0: every unit of a layer is the same, and with a hidden layer no gradient passes."""
+    """W = 0: every unit of a layer is the same, and with a hidden layer no gradient passes.
+
+    Source: Rumelhart, Hinton & Williams 1986, on breaking symmetry.
+    """
     return np.zeros(draw.shape)
 
 
 @initializer(limits={"value": Range()})
 def constant(draw: Draw, value: float) -> Floats:
-    """W = value: every unit of a layer is the same and stays so."""
+    """W = value: every unit of a layer is the same and stays so.
+
+    Source: Rumelhart, Hinton & Williams 1986, on breaking symmetry.
+    """
     return np.full(draw.shape, float(value))
 
 
 @initializer(limits={"std": SPREAD})
 def normal(draw: Draw, std: float) -> Floats:
-    """W = std · z, whatever the layer's size."""
+    """W = std · z, whatever the layer's size.
+
+    Source: Krizhevsky, Sutskever & Hinton 2012, with std = 0.01.
+    """
     return std * draw.normal
 
 
 @initializer(limits={"limit": SPREAD})
 def uniform(draw: Draw, limit: float) -> Floats:
-    """W ~ U(±limit), whatever the layer's size."""
+    """W ~ U(±limit), whatever the layer's size.
+
+    Source: Rumelhart, Hinton & Williams 1986.
+    """
     return limit * draw.uniform
 
 
@@ -98,6 +110,7 @@ def he_uniform(draw: Draw) -> Floats:
     """W ~ U(±√(6/fan_in)): the variance of ``he_normal``.
 
     PyTorch's ``kaiming_uniform_`` by its defaults. (Its ``Linear`` passes a = √5: that is ``standard``.)
+    Source: He et al. 2015.
     """
     return np.sqrt(6.0 / draw.fan_in) * draw.uniform
 
@@ -110,7 +123,10 @@ def lecun_normal(draw: Draw) -> Floats:
 
 @initializer()
 def lecun_uniform(draw: Draw) -> Floats:
-    """W ~ U(±√(3/fan_in)): the variance of ``lecun_normal``."""
+    """W ~ U(±√(3/fan_in)): the variance of ``lecun_normal``.
+
+    Source: LeCun et al. 1998.
+    """
     return np.sqrt(3.0 / draw.fan_in) * draw.uniform
 
 
@@ -180,19 +196,28 @@ def lsuv(draw: Draw) -> Floats:
 
 @bias("zeros")
 def zero_bias(draw: Draw) -> Floats:
-    """b = 0."""
+    """b = 0.
+
+    Source: Glorot & Bengio 2010.
+    """
     return np.zeros(draw.shape)
 
 
 @bias("constant", limits={"value": Range()})
 def constant_bias(draw: Draw, value: float) -> Floats:
-    """b = value."""
+    """b = value.
+
+    Source: Krizhevsky, Sutskever & Hinton 2012, with 1 before ReLU.
+    """
     return np.full(draw.shape, float(value))
 
 
 @bias("normal", limits={"std": SPREAD})
 def normal_bias(draw: Draw, std: float) -> Floats:
-    """b = std · z: σ_b of the mean-field theory."""
+    """b = std · z: σ_b of the mean-field theory.
+
+    Source: Poole et al. 2016.
+    """
     return std * draw.normal
 
 

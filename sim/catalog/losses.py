@@ -29,6 +29,7 @@ def half_squared_error(outputs: Any, targets: Any, delta: Any, losses: Any, scra
     """Half squared error: ℓ = ½ Σ_k (o_k − t_k)², ∂ℓ/∂o_k = o_k − t_k.
 
     PyTorch's ``MSELoss`` has no ½ and averages over the outputs too.
+    Source: Rumelhart, Hinton & Williams 1986.
     """
     for k in range(outputs.shape[0]):
         for b in range(outputs.shape[1]):
@@ -44,6 +45,7 @@ def softmax_cross_entropy(outputs: Any, targets: Any, delta: Any, losses: Any, s
     The largest output is subtracted first, so no exponential overflows and the sum of
     exponentials is at least 1; at equal outputs ℓ = ln K.  Targets are one-hot.
     As PyTorch's ``CrossEntropyLoss``.
+    Source: Bridle 1990.
     """
     peak, rest = scratch[0], scratch[1]
     for b in range(outputs.shape[1]):
@@ -74,6 +76,7 @@ def binary_cross_entropy(outputs: Any, targets: Any, delta: Any, losses: Any, sc
 
     Written with exp(−|o|), which cannot overflow.  As PyTorch's ``BCEWithLogitsLoss``,
     which averages over the outputs where this sums.
+    Source: Baum & Wilczek 1988.
     """
     for k in range(outputs.shape[0]):
         for b in range(outputs.shape[1]):
@@ -91,6 +94,7 @@ def quadratic_deep(outputs: Any, targets: Any, delta: Any, losses: Any, scratch:
     """Quadratic bowl of DeepOBS: ℓ = ½ (o − t)ᵀ Q (o − t), ∂ℓ/∂o = Q (o − t), Q fixed and ill-conditioned.
 
     Q: :mod:`sim.catalog.quadratic`; of fewer than 100 outputs its first rows and columns.
+    Source: Schneider, Balles & Hennig 2019.
     """
     for k in range(outputs.shape[0]):
         for b in range(outputs.shape[1]):

@@ -36,7 +36,10 @@ def _none_backward(delta, normal, statistics, scale, scale_gradient, shift_gradi
 def none(
     h: Any, normal: Any, statistics: Any, scale: Any, shift: Any, running: Any, momentum: Any, count: int
 ) -> None:
-    """No normalization: the activation sees h = W a + b itself."""
+    """No normalization: the activation sees h = W a + b itself.
+
+    Source: elementary.
+    """
 
 
 def _batch_evaluate(h, normal, statistics, scale, shift, running, momentum, count, epsilon):  # type: ignore[no-untyped-def]

@@ -20,20 +20,29 @@ scaling = Family("scaling", supplied=1)
 
 @scaling()
 def none(train_features: Floats) -> tuple[Floats, Floats]:
-    """x' = x."""
+    """x' = x.
+
+    Source: elementary.
+    """
     features = train_features.shape[1]
     return np.zeros(features), np.ones(features)
 
 
 @scaling()
 def standardize(train_features: Floats) -> tuple[Floats, Floats]:
-    """x' = (x − mean) / σ for each feature, σ the population deviation (divided by n, not n − 1)."""
+    """x' = (x − mean) / σ for each feature, σ the population deviation (divided by n, not n − 1).
+
+    Source: LeCun et al. 1998.
+    """
     return standard_units(train_features)
 
 
 @scaling()
 def minmax(train_features: Floats) -> tuple[Floats, Floats]:
-    """x' = (x − min) / (max − min) for each feature: the training rows fill [0, 1]."""
+    """x' = (x − min) / (max − min) for each feature: the training rows fill [0, 1].
+
+    Source: as scikit-learn's MinMaxScaler.
+    """
     spread = np.ptp(train_features, axis=0)
     return train_features.min(axis=0), 1.0 / np.where(spread > 0.0, spread, 1.0)
 
@@ -54,6 +63,7 @@ def scale(train_features: Floats, by: float) -> tuple[Floats, Floats]:
     """x' = by · (x − mean) / σ: standardized, then inflated or shrunk.
 
     Shows what inputs of a wrong size do: they saturate the first layer or starve it.
+    Source: LeCun et al. 1998.
     """
     mean, factor = standard_units(train_features)
     return mean, factor * by

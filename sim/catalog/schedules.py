@@ -28,19 +28,28 @@ COUNT = Range(1, whole=True)
 
 @schedule()
 def constant(step: Any, steps: int) -> Any:
-    """The learning rate as it is: 1."""
+    """The learning rate as it is: 1.
+
+    Source: elementary.
+    """
     return np.ones_like(step)
 
 
 @schedule(limits={"every": COUNT, "factor": PART_OF})
 def step(step: Any, steps: int, every: int = 100, factor: float = 0.1) -> Any:
-    """``factor`` to the power ⌊t / every⌋.  As PyTorch's ``StepLR(step_size=every, gamma=factor)``."""
+    """``factor`` to the power ⌊t / every⌋.  As PyTorch's ``StepLR(step_size=every, gamma=factor)``.
+
+    Source: as PyTorch's StepLR.
+    """
     return factor ** (step // every)
 
 
 @schedule(limits={"rate": PART_OF})
 def exponential(step: Any, steps: int, rate: float = 0.99) -> Any:
-    """rateᵗ.  As PyTorch's ``ExponentialLR(gamma=rate)``."""
+    """rateᵗ.  As PyTorch's ``ExponentialLR(gamma=rate)``.
+
+    Source: as PyTorch's ExponentialLR.
+    """
     return rate**step
 
 

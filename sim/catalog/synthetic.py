@@ -35,7 +35,10 @@ def _polar(radius: Floats, angle: Floats) -> Floats:
 
 @dataset(shape=_by_samples(2, 2), limits=SAMPLES)
 def moons(generator: Generator, samples: int = 1000, noise: float = 0.1) -> Table:
-    """Two interleaved half circles of radius 1 with Gaussian noise, as scikit-learn's ``make_moons``."""
+    """Two interleaved half circles of radius 1 with Gaussian noise, as scikit-learn's ``make_moons``.
+
+    Source: scikit-learn's make_moons.
+    """
     labels = _classes_in_turn(samples, 2)
     arc = _polar(np.ones(samples), generator.uniform(0.0, np.pi, samples))
     points = np.where(labels[:, None] == 0, arc, np.array([1.0, 0.5]) - arc)
@@ -44,7 +47,10 @@ def moons(generator: Generator, samples: int = 1000, noise: float = 0.1) -> Tabl
 
 @dataset(shape=_by_samples(2, 2), limits={**SAMPLES, "ratio": Range(0.0, 1.0)})
 def circles(generator: Generator, samples: int = 1000, noise: float = 0.1, ratio: float = 0.5) -> Table:
-    """A circle of radius 1 around one of radius ``ratio``, with Gaussian noise."""
+    """A circle of radius 1 around one of radius ``ratio``, with Gaussian noise.
+
+    Source: scikit-learn's make_circles.
+    """
     labels = _classes_in_turn(samples, 2)
     points = _polar(np.where(labels == 0, 1.0, ratio), generator.uniform(0.0, 2.0 * np.pi, samples))
     return Table(_around(generator, points, noise), labels, 2)
@@ -58,7 +64,10 @@ def _parity(generator: Generator, bits: int, samples: int, noise: float) -> Tabl
 
 @dataset(shape=_by_samples(2, 2), limits=SAMPLES)
 def xor(generator: Generator, samples: int = 1000, noise: float = 0.2) -> Table:
-    """The exclusive or of two signs: Gaussian clouds at (±1, ±1), class 1 where the signs differ."""
+    """The exclusive or of two signs: Gaussian clouds at (±1, ±1), class 1 where the signs differ.
+
+    Source: Minsky & Papert 1969.
+    """
     return _parity(generator, 2, samples, noise)
 
 
@@ -71,6 +80,7 @@ def parity(generator: Generator, bits: int = 4, samples: int = 1000, noise: floa
 
     Every corner comes equally often, in random order; with fewer samples than corners each comes at
     most once. With noise 0 rows repeat, so training and test rows coincide.
+    Source: Minsky & Papert 1969.
     """
     return _parity(generator, bits, samples, noise)
 
@@ -101,7 +111,10 @@ def spirals(
 def blobs(
     generator: Generator, classes: int = 3, dimensions: int = 2, spread: float = 1.0, samples: int = 1000
 ) -> Table:
-    """Gaussian clouds of deviation ``spread`` around centres drawn uniformly in [−5, 5]^dimensions."""
+    """Gaussian clouds of deviation ``spread`` around centres drawn uniformly in [−5, 5]^dimensions.
+
+    Source: scikit-learn's make_blobs.
+    """
     labels = _classes_in_turn(samples, classes)
     centres = generator.uniform(-5.0, 5.0, (classes, dimensions))
     return Table(_around(generator, centres[labels], spread), labels, classes)
@@ -162,6 +175,9 @@ def teacher(
 
 @dataset(shape=_by_samples(1, 0), limits=SAMPLES)
 def sine(generator: Generator, frequency: float = 1.0, samples: int = 1000, noise: float = 0.1) -> Table:
-    """Regression: y = sin(frequency · x) + noise for x uniform in [−π, π]."""
+    """Regression: y = sin(frequency · x) + noise for x uniform in [−π, π].
+
+    Source: elementary.
+    """
     x = generator.uniform(-np.pi, np.pi, (samples, 1))
     return Table(x, _around(generator, np.sin(frequency * x), noise))
