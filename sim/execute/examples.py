@@ -7,7 +7,7 @@ epoch training starts anew and stops there: equal arrays give equal bytes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,9 @@ class Bench:
             output=example.output.part,
             output_settings=tuple(value for _, value in example.output.parameters),
         )
+        rule = self.architecture.rule
+        if rule.rest is not None:  # the weights its gradients are taken at, not those it is judged at
+            self.architecture = replace(self.architecture, rule=replace(rule, rest=None))
         rows = np.arange(len(example.inputs), dtype=np.int32)
         self.data = Data(
             features=fleets.padded_rows([np.array(example.inputs)], "float64"),

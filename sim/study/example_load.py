@@ -169,7 +169,3 @@ def _check_figures(example: Example, where: str) -> None:
                         f"{where}.published[{place}]", name, "is no figure here", known, nearest(name, known)
                     )
                 )
-    for choice in example.optimizers:
-        if choice.part.rule(dict(choice.parameters)).rest is not None:
-            problem = "takes its gradients at other weights than it is judged at, which no example can show"
-            raise StudyError(complaint(f"{where}.optimizer", choice.name, problem))

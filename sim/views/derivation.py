@@ -18,6 +18,8 @@ from sim.views.update_rules import GRADIENT, PARAMETER, UpdateRule
 
 EXACT = 1e-9
 """Largest difference from the kernels that passes, relative to the largest value of its kind."""
+WHOLE = "This rule looks at more than one parameter: no formula tells the step of one alone."
+ELSEWHERE = "It is judged at other weights than those its gradients are taken at; shown are the latter."
 ROUGH = 1e-6
 """Largest difference from central differences that passes, relative to the largest gradient."""
 
@@ -182,12 +184,8 @@ class _Writer:
         used = {word for line in self.rule.assignments for word in symbols(line.formula)}
         general += [Line(name, (), value) for name, value in numbers.items() if name in used]
         slots = ", ".join(f"{word}: {slot.replace('_', ' ')}" for slot, word in self.rule.slots.items())
-        note = (
-            slots
-            if general
-            else "This rule looks at whole tensors: no formula tells one parameter's step alone."
-        )
-        yield Block(f"Optimizer: {self.rule.choice.label}", tuple(general), note)
+        notes = [slots if general else WHOLE] + [ELSEWHERE] * (self.rule.rule.rest is not None)
+        yield Block(f"Optimizer: {self.rule.choice.label}", tuple(general), " ".join(notes))
         yield Block(
             "Updates", tuple(line for name in self.example.parameters for line in self._update(name, numbers))
         )

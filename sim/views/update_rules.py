@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from sim.study import Choice
-from sim.views.formulas import evaluate
+from sim.views.formulas import evaluate, renamed
 
 PARAMETER, GRADIENT = "theta", "g"
 
@@ -40,15 +40,19 @@ class UpdateRule:
     @cached_property
     def names(self) -> list[str]:
         """What the rule's arguments are called: θ, g, the slots, the numbers of the step."""
-        return list(inspect.signature(self.rule.update).parameters)
+        return [PARAMETER, GRADIENT, *list(inspect.signature(self.rule.update).parameters)[2:]]
 
     @property
     def slots(self) -> dict[str, str]:
         """Slot → what the rule calls it."""
+        if not self.rule.elementwise:
+            return {slot: slot for slot in self.rule.slots}
         return dict(zip(self.rule.slots, self.names[2:], strict=False))
 
     def numbers(self, step: int) -> dict[str, float]:
         """What stays the same over a step (1, 2, …), by name."""
+        if not self.rule.elementwise:
+            return {}
         part, choices = self.choice.part, self.choice.part.traits.get("choices", {})
         settings = self.choice.settings
         plain = [choices[name].index(value) if name in choices else value for name, value in settings.items()]
@@ -58,7 +62,7 @@ class UpdateRule:
     @cached_property
     def assignments(self) -> tuple[Assignment, ...]:
         """The update line by line; empty where no formulas tell it, as for rules of whole tensors."""
-        if self.rule.layerwise:
+        if not self.rule.elementwise:
             return ()
         try:
             source = textwrap.dedent(inspect.getsource(self.rule.update))
@@ -67,15 +71,22 @@ class UpdateRule:
             return ()
 
     def _lines(self, function: Any) -> list[Assignment]:
+        own = [argument.arg for argument in function.args.args[:2]]
+        as_told = dict(zip(own, (PARAMETER, GRADIENT), strict=True))
+
+        def formula(node: ast.expr) -> str:
+            return renamed(_formula(node), as_told)
+
         found: list[Assignment] = []
         for statement in function.body:
             if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-                found.append(Assignment(statement.targets[0].id, _formula(statement.value)))
+                target = statement.targets[0].id
+                found.append(Assignment(as_told.get(target, target), formula(statement.value)))
             elif isinstance(statement, ast.Return) and isinstance(statement.value, ast.Tuple):
                 targets = [PARAMETER, *self.slots.values()]
                 for target, value in zip(targets, statement.value.elts, strict=True):
-                    if not (isinstance(value, ast.Name) and value.id == target):
-                        found.append(Assignment(target, _formula(value), returned=True))
+                    if not (isinstance(value, ast.Name) and as_told.get(value.id, value.id) == target):
+                        found.append(Assignment(target, formula(value), returned=True))
                 return found
             elif not isinstance(statement, ast.Expr):
                 raise _Unwritable
