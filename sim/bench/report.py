@@ -82,12 +82,10 @@ def at_point(team: Team, point: Point, wishes: Wishes) -> dict[str, Any]:
         speed = {
             **figures(point, point.networks, readings), "train_accuracy": float(ours.accuracy().mean())
         }  # fmt: skip
-    return {
-        **facts,
-        **speed,
-        "split_microseconds": split.split(team, point, look, wishes.repeats),
-        "statistics": split.statistics_cost(team, point, look, wishes.repeats),
-    }
+    parts = split.split(team, point, look, wishes.repeats)
+    cost = split.statistics_cost(team, point, look, wishes.repeats)
+    parts["statistics"] = parts["total"] * cost["share_of_training"]["median"]  # on top of the total
+    return {**facts, **speed, "split_microseconds": parts, "statistics": cost}
 
 
 def document(wishes: Wishes, say: Say = lambda _: None) -> dict[str, Any]:

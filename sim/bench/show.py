@@ -69,7 +69,11 @@ def _points(report: dict[str, Any]) -> Table:
 
 def _splits(report: dict[str, Any]) -> Table:
     kinds = list(dict.fromkeys(kind for point in report["points"] for kind in point["split_microseconds"]))
-    table = _table("A network's step on one core: microseconds saved without …", "", *kinds)
+    table = _table(
+        "A network's step on one core: microseconds saved without …; data: copied alone; statistics: on top",
+        "",
+        *kinds,
+    )
     for point in report["points"]:
         found = point["split_microseconds"]
         table.add_row(point["name"], *(f"{found[kind]:.2f}" if kind in found else "" for kind in kinds))
