@@ -16,7 +16,9 @@ from sim.study import Choice, Study
 from sim.study.comparison import Comparison, Entrant, Problem
 from sim.trials import trials_of, wider
 
-WHERE = ["grid", "entrant", "trial"]
+CHOSEN = (
+    "grid", "entrant", "trial", "optimizer", "lr", "score", "diverged", "spread", "trials", "edge", "level",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,10 @@ def _level(problem: Problem, rules: Comparison, again: pd.DataFrame) -> float:
 def searches(
     study: Study, runs: pd.DataFrame, curves: pd.DataFrame, levels: Mapping[str, float]
 ) -> dict[tuple[str, str], Search]:
-    """Problem and optimizer -> what came of trying it there, from the records of tuning and extension."""
+    """Problem and optimizer -> what came of trying it there, from the records of tuning and extension.
+
+    Where batches failed and trials are missing, nothing is said of an optimizer.
+    """
     assert study.comparison is not None
     trials = runs[runs["stage"].isin(["tuning", "extension"])]
     found = {}
@@ -134,7 +139,8 @@ def searches(
         scored = scores(mine, own, problem, study.comparison, levels.get(problem.name, float("nan")))
         for entrant in study.comparison.entrants:
             rows = scored[scored["entrant"] == entrant.name]
-            found[problem.name, entrant.name] = search(study, entrant, rows)
+            if len(rows) >= study.comparison.trials:
+                found[problem.name, entrant.name] = search(study, entrant, rows)
     return found
 
 
@@ -168,4 +174,4 @@ def chosen(study: Study, runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFra
                 "level": known[problem],
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(CHOSEN))
