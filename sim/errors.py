@@ -19,5 +19,5 @@ def complaint(
         line += f"; did you mean {nearest!r}?"
     if choices is not None:
         listed = choices if isinstance(choices, str) else ", ".join(map(str, choices))  # type: ignore[call-overload]
-        line += f" (choices: {listed})"
+        line += f" (choices: {listed or 'none'})"
     return line

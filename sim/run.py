@@ -211,15 +211,28 @@ def study_command(
 
     asked = click.get_current_context().meta.get(PROGRAM, {})
     loaded = Study.load(study, [*overrides, *_settings(asked)])
+    if out == "":
+        raise StudyError("--out: '' names no folder")
     directory = Path(out) if out else Path("results") / Path(study).stem
+    from sim.examples import supersedes
+
+    fresh = fresh or supersedes(loaded, directory)
     if dry_run:
         from sim.forecast import forecast
 
+        _check_folder(directory, loaded, fresh)
         click.echo(forecast(loaded, only, jobs or cores(), directory))
         return 0
-    from sim.examples import supersedes
+    return _carry_out(loaded, directory, jobs, only, fresh, quiet)
 
-    return _carry_out(loaded, directory, jobs, only, fresh or supersedes(loaded, directory), quiet)
+
+def _check_folder(directory: Path, study: Study, fresh: bool) -> None:
+    """Raise StudyError for a folder that would be refused."""
+    from sim.store import refuse_foreign, refuse_others
+
+    refuse_foreign(directory)
+    if not fresh:
+        refuse_others(directory, study)
 
 
 def _carry_out(

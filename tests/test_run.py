@@ -47,6 +47,9 @@ class MadeUp:
     def __init__(self, records) -> None:
         self.records, self.failing, self.trained, self.jobs = records, set(), [], None
 
+    def check(self, plan) -> None:
+        """There is nothing of a user's own to compile."""
+
     def prepare(self, plan) -> float:
         return 0.25
 
@@ -172,6 +175,37 @@ def test_a_dry_run_lists_and_writes_nothing(here, training, capsys):
     assert "precision float64" in said
     for unit in (" s on ", "B in results/small"):
         assert unit in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--set", "grid=[]"], "'grid' cannot be set as a whole; write grid.NAME.KEY=VALUE"),
+        (["--set", "defaults=3"], "'defaults' cannot be set as a whole; write defaults.KEY=VALUE"),
+        (
+            ["--set", "measure=[]", "--set", "target=[{name='a', metric='test_loss', value=1}]"],
+            "(choices: none)",
+        ),
+        (["--out", ""], "--out: '' names no folder"),
+        (["--out", "foreign"], "foreign: holds something other than results"),
+        (["--out", "foreign/notes.txt"], "is a file, not a folder for results"),
+        (["--out", "other"], "other: holds results of a different study"),
+    ],
+)
+def test_a_dry_run_says_what_the_run_would(here, training, capsys, words, said):
+    (here / "foreign").mkdir()
+    (here / "foreign" / "notes.txt").write_text("mine")
+    assert run.main(["small.toml", "--set", "seed=9", "--out", "other", "--quiet"]) == 0
+    for dry in (["--dry-run"], []):
+        assert run.main(["small.toml", *words, *dry]) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert said in line
+    assert sorted(path.name for path in here.iterdir()) == ["foreign", "other", "small.toml"]
+    assert run.main(["small.toml", "--out", "other", "--fresh", "--dry-run"]) == 0
+
+
+def test_a_study_without_targets_or_measures_runs(here, training):
+    assert run.main(["small.toml", "--set", "target=[]", "--set", "measure=[]", "--quiet"]) == 0
 
 
 def test_a_dry_run_of_one_grid(here, training, capsys):

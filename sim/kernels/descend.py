@@ -3,8 +3,9 @@
 The parameters θ of a *block* of W starts are one flat vector, coordinate after coordinate (dimensions × W):
 the very kernel that updates the weights of a network updates all starts of a block together.  A rule that
 is not elementwise gets blocks of one start, whose coordinates it takes as one vector, as it takes a bias:
-LARS, LAMB and Shampoo look at the whole of it, Muon and SOAP give vectors to Adam.  Bare functions; every loop over starts is short and reads few
-arrays, for LLVM gives up a loop whose arrays it would have to compare with too many others.
+LARS, LAMB and Shampoo look at the whole of it, Muon and SOAP give vectors to Adam.  Bare functions; every
+loop over starts is short and reads few arrays, for LLVM gives up a loop whose arrays it would have to compare
+with too many others.
 """
 
 from __future__ import annotations
@@ -237,9 +238,7 @@ def take_step(theta, value, step, rules, scratch, kernels):
     for i in range(theta.size):
         before[i] = theta[i]
     kernels.constants(step + 1.0, rules.hyperparameters, scratch.constants)
-    kernels.update(
-        scratch.table, theta, scratch.gradient, scratch.state, scratch.constants, value[0]
-    )
+    kernels.update(scratch.table, theta, scratch.gradient, scratch.state, scratch.constants, value[0])
     for d in range(theta.size // count):
         now, then = theta[d * count : (d + 1) * count], before[d * count : (d + 1) * count]
         for i in range(count):

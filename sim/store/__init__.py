@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from sim.store.columns import schemas
-from sim.store.folder import Store, Unwritable, holds, read
+from sim.store.folder import Store, Unwritable, holds, read, refuse_foreign, refuse_others
 from sim.store.timings import timings
 
-__all__ = ["Store", "Unwritable", "holds", "read", "schemas", "timings"]
+__all__ = ["Store", "Unwritable", "holds", "read", "refuse_foreign", "refuse_others", "schemas", "timings"]

@@ -34,7 +34,7 @@ WRITTEN = (
     "study.toml",
 )
 """Files that studies leave in their folders; study.toml, the mark that the folder is one, goes last."""
-DRAWN = {"tables": ("*.csv",), "figures": ("*.png", "*.svg")}
+DRAWN = {"tables": ("*.csv",), "figures": ("*.png", "*.svg", "*.gif")}
 LOCK = ".lock"
 
 
@@ -51,6 +51,37 @@ def said_in_one_line(path: Path, kind: type[StudyError] = Unwritable) -> Iterato
         raise kind(f"{path}: cannot write: {error.strerror or error}") from error
 
 
+def refuse_foreign(directory: Path) -> None:
+    """Raise StudyError where the folder holds something, but no study."""
+    if directory.is_file():
+        raise StudyError(f"{directory}: is a file, not a folder for results")
+    held = {path.name for path in directory.iterdir()} - {LOCK} if directory.is_dir() else set()
+    if held and not {"study.toml", "study.toml" + shards.TEMPORARY} & held:
+        raise StudyError(f"{directory}: holds something other than results; name another folder with --out")
+
+
+def refuse_others(directory: Path, study: Study) -> None:
+    """Raise StudyError where the folder belongs to another study, or its open batches to other kernels."""
+    mark = directory / "study.toml"
+    if not mark.exists():
+        return
+    earlier = manifest.load(directory / "manifest.json")
+    same_text = mark.read_text() == study.to_toml()  # a process was killed before its manifest
+    if earlier.get("study_digest", same_text and study.digest()) != study.digest():
+        raise StudyError(
+            f"{directory}: holds results of a different study; name another folder with --out, "
+            f"or start over with --fresh"
+        )
+    if not any((directory / "shards").glob("*/*.arrow")):
+        return
+    before, now = earlier.get("kernel_digest"), manifest.surroundings()["kernel_digest"]
+    if before not in (None, now):
+        raise StudyError(
+            f"{directory}: its finished batches come from other kernels or another processor "
+            f"({before}, now {now}); start over with --fresh"
+        )
+
+
 class Store:
     """Where the records of ``plan`` go; one process at a time may hold a folder.
 
@@ -65,7 +96,7 @@ class Store:
     ) -> None:
         self.directory, self.study = Path(directory), study
         self._all_shards = self.directory / "shards"
-        self._refuse_foreign()
+        refuse_foreign(self.directory)
         with said_in_one_line(self.directory, StudyError):
             self.directory.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.directory)
@@ -79,7 +110,7 @@ class Store:
     def _open(self, fresh: bool) -> None:
         if fresh:
             self._clear()
-        self._refuse_others()
+        refuse_others(self.directory, self.study)
         self._sweep()
         shards.atomically(self.directory / "study.toml", [self.study.to_toml().encode()])
         if not self._all_complete:
@@ -94,37 +125,6 @@ class Store:
         if not self.complete:
             with said_in_one_line(self.directory, StudyError):
                 self.shards.mkdir(parents=True, exist_ok=True)
-
-    def _refuse_foreign(self) -> None:
-        """Raise where the folder holds something, but no study."""
-        if self.directory.is_file():
-            raise StudyError(f"{self.directory}: is a file, not a folder for results")
-        held = {path.name for path in self.directory.iterdir()} - {LOCK} if self.directory.is_dir() else set()
-        if held and not {"study.toml", "study.toml" + shards.TEMPORARY} & held:
-            raise StudyError(
-                f"{self.directory}: holds something other than results; name another folder with --out"
-            )
-
-    def _refuse_others(self) -> None:
-        """Raise where the folder belongs to another study, or its open batches to other kernels."""
-        mark = self.directory / "study.toml"
-        if not mark.exists():
-            return
-        earlier = manifest.load(self.directory / "manifest.json")
-        same_text = mark.read_text() == self.study.to_toml()  # a process was killed before its manifest
-        if earlier.get("study_digest", same_text and self.study.digest()) != self.study.digest():
-            raise StudyError(
-                f"{self.directory}: holds results of a different study; name another folder with --out, "
-                f"or start over with --fresh"
-            )
-        if not any(self._all_shards.glob("*/*.arrow")):
-            return
-        before, now = earlier.get("kernel_digest"), manifest.surroundings()["kernel_digest"]
-        if before not in (None, now):
-            raise StudyError(
-                f"{self.directory}: its finished batches come from other kernels or another processor "
-                f"({before}, now {now}); start over with --fresh"
-            )
 
     def _clear(self) -> None:
         """Remove what a study wrote, and folders that are empty then."""

@@ -28,6 +28,9 @@ def override(table: dict[str, Any], text: str) -> None:
     value = parsed(written.strip())
     if steps[0] in keys["defaults"]:
         _set_everywhere(table, steps, value, where)
+    elif steps == ["defaults"] or (len(steps) == 1 and steps[0] in sections):
+        below = "defaults.KEY" if steps[0] == "defaults" else f"{steps[0]}.NAME.KEY"
+        raise StudyError(f"{where}: {steps[0]!r} cannot be set as a whole; write {below}=VALUE")
     elif len(steps) == 1:
         table[_known(steps[0], (*PLAIN, "defaults", *sections, *keys["defaults"]), where, PLAIN)] = value
     elif steps[0] == "defaults":
