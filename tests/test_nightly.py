@@ -43,7 +43,7 @@ from sim.study import Study
 
 ROOT = Path(__file__).parents[1]
 ABOUT = Night("2026-01-01T03:00:00+00:00", "abc", "machine", "kernels", "study", {"numpy": "2"}, {"cores": 2})
-TINY = Point("tiny", depth=2, width=8, batch=16, networks=512, steps=60)
+TINY = Point("tiny", depth=2, width=8, batch=16, networks=256, steps=60)
 SMALL = """
 seed = 3
 [[grid]]
@@ -247,12 +247,12 @@ def _wrapped(kernel, body):
 
 SLOWED = """
     x = _1[0]
-    for _ in range(4000):
-        x = x * x + _1[0]
-    if x == 12345.678:
+    for _ in range(10000):
+        x = x * 0.5 + _1[0]
+    if x > 1e30:
         _1[0] = x
 """
-"""Four thousand multiplications, one after another, at each update; they change nothing."""
+"""Ten thousand multiplications, one after another, at each update; they change nothing."""
 WRONG = """
     for i in range(_0.size):
         _0[i] *= 0.97
