@@ -53,6 +53,7 @@ FOUNDING = ("sgd", "momentum", "rmsprop", "adam")
 KINSHIPS = {
     "descent": "gradient descent", "squares": "squared gradients", "moments": "Adam and relatives",
     "spread": "other second moments", "signs": "signs", "layerwise": "whole layers",
+    "averaged": "averaged weights", "quasi_newton": "quasi-Newton", "own": "own",
 }  # fmt: skip
 """Modules of the catalog's optimizers -> what their optimizers have in common."""
 FAINT = "#c9c9c9"
@@ -232,7 +233,7 @@ def goal(target: Target) -> str:
 def _kinship(known: Any, label: str) -> str:
     """What the optimizer of a label has in common with others."""
     name = label.partition("(")[0]
-    if name not in known:  # a user's own, seen from where its file is not loaded
-        return "own"
+    if name not in list(known):  # a user's own, seen from where its file is not loaded
+        return KINSHIPS["own"]
     module = known[name].function.__module__.rpartition(".")[2]
     return KINSHIPS.get(module, module.replace("_", " "))

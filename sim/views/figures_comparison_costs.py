@@ -94,7 +94,7 @@ def _columns(
     values = known[column].to_numpy(dtype=float)
     low, high = np.log(values.min()), np.log(values.max())
     margin = 0.06 * max(high - low, 0.5)
-    ticks = [m * 10.0**e for e in range(6) for m in ((1,) if high - low > 3.5 else (1, 2, 5))]
+    ticks = [m * 10.0**e for e in range(6) for m in ((1,) if high - low > 3.5 else (1, 2, 3, 5))]
     axis.minorticks_off()
     axis.set_yticks(ticks, [wording.setting(tick) for tick in ticks])
     axis.set_ylim(np.exp(low - margin), np.exp(high + margin))

@@ -17,6 +17,8 @@ from sim.views.registry import Drawing
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+DEEPEST = 1e-9
+"""A loss this far below the largest is as good as none."""
 RAW = 6
 """Raw runs of each optimizer drawn behind its median."""
 
@@ -42,8 +44,10 @@ def arrivals(records: ComparisonRecords) -> Drawing:
             )
         axis.set_ylim(-3, 103)
         axis.set_yticks([0, 25, 50, 75, 100])
-        _few_steps(axis, float(next(iter(steps.values()))["step"].max()))
-        _named(axis, shown, 0.97, 0.06, "right")
+        budget = float(max(rows["step"].max() for rows in steps.values()))
+        _few_steps(axis, budget)
+        late = np.interp(0.4 * budget, *_best_of_others(steps, shown)) < 50
+        _named(axis, shown, *((0.04, 0.86, "left") if late else (0.97, 0.06, "right")))
     axis_names(figure, style.axis_label("step"), "reached the target (%)", entries)
     star_legend(figure, records, entries)
     return Drawing(
@@ -53,6 +57,12 @@ def arrivals(records: ComparisonRecords) -> Drawing:
         "tests "
         f"of all pairs are in the tables. {_hardest(records)} {records.censored()}",
     )
+
+
+def _best_of_others(steps: dict[str, pd.DataFrame], shown: dict[str, Any]) -> tuple[Any, Any]:
+    """Curve of the last of those that stand out: the best of the others, where there are any."""
+    rows = steps[list(shown)[-1]]
+    return rows["step"].to_numpy(dtype=float), 100 * rows["share"].to_numpy()
 
 
 def _few_steps(axis: Axes, budget: float) -> None:
@@ -162,7 +172,7 @@ def _range(axis: Axes, level: float | None) -> None:
     if not len(values):
         return
     low, high = values.min() / 1.5, values.max() * 1.5
-    low = max(low, level / 1e4) if level else low
+    low = max(low, level / 1e4 if level else low, high * DEEPEST)
     axis.set_ylim(low, high)
     axis.yaxis.set_minor_locator(NullLocator())
     if high / low > 30:

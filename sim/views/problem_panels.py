@@ -31,7 +31,7 @@ def problem_panels(
     names = records.problems
     columns = min(abreast, len(names))
     rows = math.ceil(len(names) / columns)
-    gap = 0.42 if own_y else 0.14
+    gap = 0.42 if own_y else 0.26
     head, between = 0.36, 0.56
     below = 0.42 + layout.legend_height(entries, "")
     total = head + below + rows * height + (rows - 1) * between

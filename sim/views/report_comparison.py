@@ -32,7 +32,11 @@ from sim.views import figures_comparison_costs, figures_comparison_tuning, table
 
 def part(directory: Path) -> Part:
     """The comparison of a results folder, its tables and figures written."""
-    records = comparison_of(Records.read(directory))
+    return told(comparison_of(Records.read(directory)), directory)
+
+
+def told(records: ComparisonRecords, directory: Path) -> Part:
+    """The chapters about a comparison, their tables and figures written into a folder."""
     networks = len(records.runs) + len(records.trials) + len(records.defaults)
     summary = f"{wording.count(networks, 'network')} in a comparison of {len(records.entrants)} optimizers"
     chapters = [_chapter(records, name, directory) for name in CHAPTERS] if len(records.runs) else []
