@@ -195,8 +195,8 @@ def _real(value: float) -> float | None:
 
 def _records(connection: sqlite3.Connection) -> Iterator[Record]:
     nights = {
-        number: Night(*plain, json.loads(versions), json.loads(surroundings))
-        for number, *plain, versions, surroundings in connection.execute(
+        number: Night(began, revision, machine, kernels, study, json.loads(versions), json.loads(known))
+        for number, began, revision, machine, kernels, study, versions, known in connection.execute(
             "SELECT night, began, revision, machine, kernels, study, versions, surroundings FROM nights"
         )
     }
