@@ -20,6 +20,8 @@ LETTERS = 46
 """Letters in a line of a sentence."""
 LINE = 0.135
 """Height of a line of text, in inches."""
+TALLEST = 8.5
+"""Height of the rows of one page, in inches."""
 LONGEST = 20.0
 """Effects beyond so many times the smallest that matters are drawn at the edge."""
 
@@ -33,8 +35,21 @@ class Line(NamedTuple):
     whole: bool
 
 
-def forest(judged: Sequence[Judged]) -> Drawing:
-    """A row a claim, verdict beside it; what it depends on below it, level by level."""
+def forests(judged: Sequence[Judged]) -> list[Drawing]:
+    """A row a claim, verdict beside it; what it depends on below it, level by level; as many pages as needed."""
+    pages: list[list[Judged]] = [[]]
+    room = TALLEST
+    for one in judged:
+        height = sum(_height(line) for line in _lines(one))
+        if pages[-1] and height > room:
+            pages.append([])
+            room = TALLEST
+        pages[-1].append(one)
+        room -= height
+    return [_forest(page) for page in pages]
+
+
+def _forest(judged: Sequence[Judged]) -> Drawing:
     from matplotlib.figure import Figure
 
     lines = [line for one in judged for line in _lines(one)]
@@ -59,7 +74,7 @@ def _lines(one: Judged) -> list[Line]:
     found = [Line("\n".join(textwrap.wrap(claim.sentence, LETTERS)), turned, verdict, True)]
     for level in one.evidence.levels:
         if level.factor == one.depends_on:
-            name = wording.named(level.factor, level.level)
+            name = textwrap.shorten(wording.named(level.factor, level.level), LETTERS - 6, placeholder=" …")
             found.append(Line(name, _turned(one, level.effect), verdict, False))
     return found
 
@@ -141,6 +156,9 @@ def _caption(judged: Sequence[Judged]) -> str:
         f"{wording.count(len(judged), 'claim')}: {summary(judged)}. Points: effects in units of the smallest that "
         "matters, positive what the claim says; lines: 95 % intervals. Grey band: too small to matter.",
         f"▶ and ◀: beyond {LONGEST:g}." if beyond else "",
+        "A claim that neither side is ahead wants its interval within the grey band."
+        if any(one.evidence.claim.direction == "neither" for one in judged)
+        else "",
         "Under a claim that depends on a factor stand its levels, with intervals that hold together."
         if any(one.depends_on for one in judged)
         else "",

@@ -12,7 +12,7 @@ from sim.study.claim_cells import pools_of
 from sim.views import claims_told, reading, saving, wording
 from sim.views.chapters import Chapter, Part, Shown
 from sim.views.claim_rows import ClaimRecords
-from sim.views.figures_claims import forest
+from sim.views.figures_claims import forests
 from sim.views.tables import write_csv
 
 RULE = (
@@ -35,22 +35,24 @@ def part(directory: Path) -> Part:
         "What is there to the claims?",
         f"Of {claims} {claims_told.summary(judged)}.",
         RULE,
-        [_figure(directory, records)],
+        _figures(directory, records),
         _tables(directory, records),
     )
     counts = {verdict: [sum(one.verdict == verdict for one in judged)] for verdict in VERDICTS}
     return Part(claims, pd.DataFrame({"claims": [len(judged)], **counts}), [chapter])
 
 
-def _figure(directory: Path, records: ClaimRecords) -> Shown:
-    drawing = forest(records.judged)
-    png = saving.image(drawing.figure, "png")
-    saving.write(directory / "figures/claims_forest.png", png)
-    saving.write(directory / "figures/claims_forest.svg", saving.image(drawing.figure, "svg"))
-    picture = base64.b64encode(png).decode()
-    return Shown(
-        "claims-figure-forest", "All claims", drawing.caption, "figures/claims_forest.svg", picture
-    )
+def _figures(directory: Path, records: ClaimRecords) -> list[Shown]:
+    shown = []
+    for page, drawing in enumerate(forests(records.judged), 1):
+        name = "forest" if page == 1 else f"forest_{page}"
+        png = saving.image(drawing.figure, "png")
+        saving.write(directory / f"figures/claims_{name}.png", png)
+        saving.write(directory / f"figures/claims_{name}.svg", saving.image(drawing.figure, "svg"))
+        picture, file = base64.b64encode(png).decode(), f"figures/claims_{name}.svg"
+        title = "Effects" if page == 1 else f"Effects, page {page}"
+        shown.append(Shown(f"claims-figure-{name}", title, drawing.caption, file, picture))
+    return shown
 
 
 def _tables(directory: Path, records: ClaimRecords) -> list[Shown]:

@@ -1,0 +1,214 @@
+"""Claims from the command to the page: records, verdicts, forest plot, tables."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from records import make_records
+
+from sim.analysis import quantities
+from sim.analysis.claims import OPEN, SUPPORTED, Effect, Evidence, judge
+from sim.run import main
+from sim.study.claim_load import claims_in
+from sim.study.quantities import OF_NETWORKS, OF_SURFACES
+from sim.views import report_claims, style
+from sim.views.figures_claims import TALLEST, forests
+
+ROOT = Path(__file__).parents[1]
+STUDY = """
+seed = 5
+[defaults]
+steps = 12
+replicates = 6
+[[grid]]
+name = "depths"
+dataset = "iris"
+width = 4
+depth = [2, 8]
+activation = ["sigmoid", "tanh"]
+optimizer = {name = "sgd", lr = 0.1}
+target = [{name = "learned", metric = "train_accuracy", value = 0.9}]
+[[descent]]
+name = "wells"
+start = [[0.5, 0.5], [-0.5, 0.5], [1.0, 1.0], [-1.0, 1.0], [0.9, 0.1], [0.2, 0.2], [1.5, 0.5]]
+optimizer = [{name = "sgd", lr = 0.02}, {name = "momentum", form = "heavy_ball", lr = 0.02}]
+[[claim]]
+name = "deeper"
+sentence = "Deeper <networks> vanish more."
+on = "depths"
+a = {depth = 8}
+b = {depth = 2}
+quantity = "log10_gradient_ratio"
+direction = "lower"
+matters = 0.5
+by = ["activation"]
+[[claim]]
+name = "longer"
+sentence = "Momentum takes the longer path."
+on = "wells"
+a = {optimizer = "momentum"}
+b = {optimizer = "sgd"}
+quantity = "end_value"
+direction = "higher"
+matters = 0.01
+"""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """The folder that the command leaves."""
+    folder = tmp_path_factory.mktemp("claims")
+    (folder / "small.toml").write_text(STUDY)
+    assert main([str(folder / "small.toml"), "--out", str(folder / "out"), "--quiet"]) == 0
+    return folder / "out"
+
+
+def test_verdicts_are_in_the_tables(results):
+    rows = list(csv.DictReader((results / "tables/claims_verdicts.csv").open()))
+    assert [row["claim"] for row in rows] == ["deeper", "longer"]
+    assert rows[0]["pairs"] == str(2 * 6)
+    assert (rows[0]["units"], rows[1]["units"]) == ("6", "7")
+    assert float(rows[0]["effect"]) < -2
+    assert float(rows[0]["effect_low"]) <= float(rows[0]["effect"]) <= float(rows[0]["effect_high"])
+    assert float(rows[0]["p_holm"]) >= float(rows[0]["p_value"])
+    levels = list(csv.DictReader((results / "tables/claims_levels.csv").open()))
+    assert [row["level"] for row in levels] == ["sigmoid", "tanh"]
+
+
+def test_effects_are_those_of_the_records(results):
+    runs, layers = (pd.read_parquet(results / f"{name}.parquet") for name in ("runs", "layers"))
+    norms = layers[(layers["checkpoint"] == 0)].merge(runs[["run", "depth", "replicate"]])
+    first = norms[norms["layer"] == 1].set_index("run")["log10_grad_pre"]
+    last = norms[norms["layer"] == norms["depth"]].set_index("run")["log10_grad_pre"]
+    ratio = runs.set_index("run").assign(ratio=first - last)
+    means = ratio.groupby(["depth", "replicate"])["ratio"].mean().unstack("depth")
+    rows = pd.read_csv(results / "tables/claims_verdicts.csv")
+    assert rows["effect"][0] == pytest.approx((means[8] - means[2]).mean())
+    ends, walks = (pd.read_parquet(results / f"{name}.parquet") for name in ("ends", "walks"))
+    told = ends.merge(walks[["run", "optimizer"]])
+    value = told.pivot_table(index="start", columns="optimizer", values="value")
+    momentum = next(name for name in value if name.startswith("momentum"))
+    assert rows["effect"][1] == pytest.approx((value[momentum] - value["sgd"]).mean())
+
+
+def test_the_page_begins_with_the_claims(results):
+    page = (results / "report.html").read_text()
+    assert page.index('id="claims"') < page.index('id="depths"') < page.index('id="wells"')
+    assert "Deeper &lt;networks&gt; vanish more." in page
+    assert re.search(r"Of 2 claims .*(supported|too little evidence)", page)
+    assert (results / "figures/claims_forest.png").stat().st_size > 5000
+
+
+def test_the_report_is_the_same_again(results):
+    written = {path: path.read_bytes() for path in results.rglob("claims*")}
+    assert len(written) == 4
+    with mpl.rc_context(style.settings()):
+        report_claims.part(results)
+    assert all(path.read_bytes() == content for path, content in written.items())
+
+
+def test_other_claims_judge_the_same_records(results):
+    study = STUDY.replace("matters = 0.5", "matters = 50.0").replace('by = ["activation"]', "")
+    (results.parent / "small.toml").write_text(study)
+    assert main([str(results.parent / "small.toml"), "--out", str(results), "--quiet"]) == 0
+    rows = list(csv.DictReader((results / "tables/claims_verdicts.csv").open()))
+    assert rows[0]["verdict"] == "refuted"
+    assert not (results / "tables/claims_levels.csv").exists()
+
+
+def test_a_part_that_was_left_out_leaves_its_claims_open(tmp_path):
+    (tmp_path / "small.toml").write_text(STUDY)
+    asked = [str(tmp_path / "small.toml"), "--out", str(tmp_path / "out"), "--quiet", "--only", "wells"]
+    assert main(asked) == 0
+    rows = list(csv.DictReader((tmp_path / "out/tables/claims_verdicts.csv").open()))
+    assert (rows[0]["verdict"], rows[0]["reason"]) == (OPEN, "24 values are missing")
+
+
+def test_the_claim_in_the_readme_is_judged(tmp_path):
+    written = re.findall(r"^```toml\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert "[[claim]]" in written[1]
+    (tmp_path / "my.toml").write_text("\n".join(written).replace("steps = 300", "steps = 12"))
+    small = ["--set", "width=4", "--set", "dataset=iris", "--set", "replicates=2", "--set", "activation=tanh"]
+    small = small[:-1] + ["activation=['tanh', 'sigmoid']", "--quiet", "--out", str(tmp_path / "out")]
+    assert main([str(tmp_path / "my.toml"), *small]) == 0
+    (row,) = csv.DictReader((tmp_path / "out/tables/claims_verdicts.csv").open())
+    assert row["reason"] == "2 replicates are too few for an interval"
+
+
+# --- quantities ------------------------------------------------------------------------------
+
+
+def _tables() -> dict[str, pd.DataFrame]:
+    return make_records()._asdict()
+
+
+@pytest.mark.parametrize("name", [*OF_NETWORKS, "steps_to_learned", "log10_steps_to_learned", "success_learned"])
+def test_every_quantity_of_networks_is_computed(name):
+    tables = _tables()
+    found = quantities.of_networks(tables, name, "learned", -1)
+    assert found["run"].tolist() == tables["runs"]["run"].tolist()
+    assert found["value"].notna().any()
+
+
+def test_every_quantity_of_surfaces_is_computed(results):
+    tables = {name: pd.read_parquet(results / f"{name}.parquet") for name in ("walks", "ends")}
+    for name in OF_SURFACES:
+        found = quantities.of_surfaces(tables, name)
+        assert len(found) == len(tables["ends"])
+        assert found["value"].notna().any() or name == "path_length"
+
+
+def test_no_run_is_left_out_for_having_failed():
+    tables = _tables()
+    runs, curves = tables["runs"], tables["curves"]
+    diverged = (runs["status"] == "diverged").to_numpy()
+    late = runs["steps_to_learned"].isna().to_numpy()
+    assert diverged.any()
+
+    def value(name: str) -> np.ndarray:
+        return quantities.of_networks(tables, name, "learned", 0)["value"].to_numpy()
+
+    first = curves[curves["checkpoint"] == 0].set_index("run")["train_loss"]
+    assert (value("steps_to_learned")[late] == runs["steps"][late]).all()
+    assert (value("final_test_accuracy")[diverged] == 0).all()
+    assert (value("final_train_loss")[diverged] == runs["run"].map(first)[diverged]).all()
+    assert value("diverged").sum() == diverged.sum()
+    assert (value("success") == ~late).all()
+
+
+def test_a_loss_that_falls_steadily_has_no_noise_and_one_that_jumps_has():
+    steps = np.arange(0, 110, 10)
+    runs = pd.DataFrame({"run": [0, 1], "replicate": 0, "steps": 100, "status": "reached"})
+    steady = 10.0 ** (-steps / 50)
+    jumping = steady * np.where(np.arange(11) % 2, 10.0, 1.0)
+    curves = pd.DataFrame({"run": np.repeat([0, 1], 11), "checkpoint": np.tile(range(11), 2),
+                           "step": np.tile(steps, 2), "train_loss": np.append(steady, jumping)})  # fmt: skip
+    noise = quantities.of_networks({"runs": runs, "curves": curves}, "loss_noise", None, 0)["value"]
+    # From checkpoint to checkpoint one decade up, one down (five changes): their sd is √1.2.
+    assert noise[0] < -10
+    assert noise[1] == pytest.approx(np.log10(np.std([1, -1, 1, -1, 1], ddof=1)))
+
+
+# --- figure ----------------------------------------------------------------------------------
+
+
+def test_long_lists_of_claims_go_on_more_pages():
+    entry = {"name": "c", "sentence": "A sentence of a claim that takes two lines in the figure.", "on": "g",
+             "quantity": "success", "matters": 0.5, "direction": "higher", "a": {"f": 1}, "b": {"f": 2}}  # fmt: skip
+    (claim,) = claims_in({"claim": [entry]}, "test")
+    found = Evidence(claim, 1.0, 0.0, Effect(90.0, 80.0, 100.0, 1e-9, 14, 14))
+    with mpl.rc_context(style.settings()):
+        pages = forests(judge([found] * 40))
+    assert len(pages) > 1
+    assert all(page.figure.get_size_inches()[1] < TALLEST + 1.2 for page in pages)
+    assert sum(page.caption.count("claims") for page in pages) == len(pages)
+    assert "40" not in pages[0].caption
+    texts = [text.get_text() for text in pages[0].figure.axes[0].texts]
+    assert SUPPORTED in texts
+    assert "▶ and ◀: beyond 20." in pages[0].caption
