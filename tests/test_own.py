@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 import sim
+from sim.analysis.sensitivity import costs
 from sim.catalog.own import own_part
 from sim.catalog.registry import PartError
 from sim.errors import StudyError
@@ -270,6 +271,15 @@ def test_a_copy_of_adam_takes_no_longer_than_adam(written: Any, precision: str) 
     print(precision, {name: f"{spent:.3f} ns a parameter" for name, spent in best.items()})
     assert best["mine"] < 1.05 * best["adam"]
     assert best["paper"] < 1.25 * best["adam"]
+
+
+def test_its_memory_is_told_and_no_cost_of_a_namesake(written: Any) -> None:
+    written(ADAM.replace("mine", "adam"))
+    study = Study.load(grid(optimizer=["adam", mine("adam")]))
+    chosen = study.grids[0].factors["optimizer"]
+    table = costs(["adam", "adam(path=own.py, beta1=0.5)"], own=chosen[1:])
+    assert list(table["slots"]) == [2, 2]
+    assert list(table["step_ns"].notna()) == [True, False]
 
 
 # --- what is wrong, in a line --------------------------------------------------------------------

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from sim.analysis.cells import cells
 from sim.analysis.convergence import success
-from sim.analysis.prediction import parse
+from sim.analysis.prediction import is_known, parse
+from sim.study import Choice
 
 WITHIN = 2.0
 """A loss counts as good up to this multiple of the best one."""
@@ -180,17 +181,17 @@ def _extremes(mine: pd.DataFrame, factor: str) -> dict[str, Any]:
 BYTES: dict[str, int] = {"float32": 4, "float64": 8}
 
 
-def memory(optimizers: Sequence[str], precision: str = "float32") -> pd.DataFrame:
+def memory(optimizers: Sequence[str], precision: str = "float32", own: Sequence[Choice] = ()) -> pd.DataFrame:
     """What an optimizer keeps for each weight of a square hidden layer, beside the weight and its gradient.
 
     slots: arrays as large as the weights; pairs: pairs of square matrices (rows², columns²), two values a
-    weight where rows = columns. optimizers: labels, each once.
+    weight where rows = columns. optimizers: labels, each once; own: what those of a user's files stand for.
 
     Columns: optimizer, slots, pairs, values (slots + 2 pairs), bytes (of state for each weight).
     """
     rows = []
     for name in dict.fromkeys(optimizers):
-        rule = _rule(name)
+        rule = _rule(name, own)
         values = len(rule.slots) + 2 * rule.pairs
         rows.append({
             "optimizer": name, "slots": len(rule.slots), "pairs": rule.pairs, "values": values,
@@ -199,7 +200,7 @@ def memory(optimizers: Sequence[str], precision: str = "float32") -> pd.DataFram
     return pd.DataFrame(rows, columns=["optimizer", "slots", "pairs", "values", "bytes"])
 
 
-def costs(optimizers: Sequence[str], precision: str = "float32") -> pd.DataFrame:
+def costs(optimizers: Sequence[str], precision: str = "float32", own: Sequence[Choice] = ()) -> pd.DataFrame:
     """Memory of each optimizer and what a training step took with it, once, on one machine.
 
     step_ns: nanoseconds of one step, forward, backward and update, of a network of `parameters` parameters,
@@ -211,13 +212,20 @@ def costs(optimizers: Sequence[str], precision: str = "float32") -> pd.DataFrame
     file = resources.files("sim.analysis").joinpath("step_costs.csv")
     with file.open(encoding="utf-8") as text:
         measured = pd.read_csv(text).set_index("optimizer")
-    table = memory(optimizers, precision)
-    names = table["optimizer"].str.partition("(")[0]
+    table = memory(optimizers, precision, own)
+    names = table["optimizer"].where([is_known("optimizer", label) for label in table["optimizer"]], "")
+    names = names.str.partition("(")[0]
     return table.assign(**{name: names.map(measured[name]) for name in measured.columns})
 
 
-def _rule(label: str) -> Any:
+def _rule(label: str, own: Sequence[Choice]) -> Any:
     """The update rule of an optimizer's label."""
-    choice = parse("optimizer", label)
+    mine = (choice for choice in own if _named_alike(choice.label, label))
+    choice = parse("optimizer", label) if is_known("optimizer", label) else next(mine)
     rule: Callable[[dict[str, Any]], Any] = choice.part.traits["rule"]
     return rule(dict(choice.parameters))
+
+
+def _named_alike(one: str, other: str) -> bool:
+    """Whether two labels are of one part of one file, whatever its parameters."""
+    return one.rstrip(")").split(", ")[0] == other.rstrip(")").split(", ")[0]

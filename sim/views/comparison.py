@@ -21,7 +21,7 @@ from sim.analysis.profiles import performance_profiles
 from sim.analysis.ranking import leaderboard
 from sim.analysis.sensitivity import costs
 from sim.catalog.registry import Family, Part
-from sim.study import Target
+from sim.study import Choice, Target
 from sim.views import style, wording
 
 TARGET = "target"
@@ -119,6 +119,8 @@ class ComparisonRecords:
     chosen: pd.DataFrame = field(default_factory=pd.DataFrame)
     """What tuning chose: analysis.tuning.chosen; may be empty."""
     varying: tuple[str, ...] = ()
+    own: tuple[Choice, ...] = ()
+    """Optimizers of the user's own files."""
 
     def measured(self, *columns: str) -> bool:
         """True where each column exists and holds at least one value."""
@@ -156,7 +158,8 @@ class ComparisonRecords:
         """entrant, memory, cost of a step, mean share of the budget and that × the cost: a row an entrant."""
         parts = self.runs.drop_duplicates("entrant")
         precision = str(parts["precision"].iloc[0])
-        known = costs([str(label) for label in parts["optimizer"]], precision).set_index("optimizer")
+        labels = [str(label) for label in parts["optimizer"]]
+        known = costs(labels, precision, self.own).set_index("optimizer")
         table = known.loc[parts["optimizer"]].reset_index().drop(columns=["parameters"])
         table.insert(0, "entrant", parts["entrant"].to_numpy())
         spent = self.board.set_index("entrant")["mean"].reindex(table["entrant"]).to_numpy()
@@ -231,9 +234,9 @@ def goal(target: Target) -> str:
 
 
 def _kinship(known: Any, label: str) -> str:
-    """What the optimizer of a label has in common with others."""
+    """What the optimizer of a label has in common with others; a user's own are on their own."""
     name = label.partition("(")[0]
-    if name not in list(known):  # a user's own, seen from where its file is not loaded
+    if name not in list(known) or "(path=" in label or known[name].content:
         return KINSHIPS["own"]
     module = known[name].function.__module__.rpartition(".")[2]
     return KINSHIPS.get(module, module.replace("_", " "))

@@ -12,6 +12,7 @@ from sim.analysis.convergence import success
 from sim.analysis.tuning import chosen, final, levels, steps_to
 from sim.study import Target
 from sim.study.comparison import TARGET as NAME
+from sim.study.own import choices_in
 from sim.views import wording
 from sim.views.chapters import Chapter, Part, figures_of, tables_of
 from sim.views.comparison import (
@@ -62,6 +63,7 @@ def comparison_of(records: Records) -> ComparisonRecords:
         records.curves,
         {name: Target(NAME, metrics[name], level) for name, level in known.items() if np.isfinite(level)},
         chosen=chosen(study, runs, records.curves).rename(columns={"grid": "problem"}),
+        own=tuple(choice for choice in choices_in(study.comparison) if choice.path),
     )
 
 
