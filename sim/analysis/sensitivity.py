@@ -213,8 +213,9 @@ def costs(optimizers: Sequence[str], precision: str = "float32", own: Sequence[C
     with file.open(encoding="utf-8") as text:
         measured = pd.read_csv(text).set_index("optimizer")
     table = memory(optimizers, precision, own)
-    names = table["optimizer"].where([is_known("optimizer", label) for label in table["optimizer"]], "")
-    names = names.str.partition("(")[0]
+    names = table["optimizer"].map(
+        lambda label: label.partition("(")[0] if is_known("optimizer", label) else ""
+    )
     return table.assign(**{name: names.map(measured[name]) for name in measured.columns})
 
 

@@ -105,14 +105,9 @@ def taken_apart(function: Callable[..., Any], state: str | Sequence[str]) -> tup
 def _function(
     tree: ast.FunctionDef, names: Sequence[str], change: Callable[[Any], Any], body: list[Any]
 ) -> ast.FunctionDef:
-    made = ast.FunctionDef(
-        name=tree.name,
-        args=ast.arguments([], [ast.arg(name) for name in names], None, [], [], None, []),
-        body=[change(statement) for statement in body],
-        decorator_list=[],
-        returns=None,
-    )
-    made.type_params = []  # type: ignore[attr-defined]  (Python 3.12 and later ask for it)
+    made = ast.parse(f"def {tree.name}({', '.join(names)}): pass").body[0]
+    assert isinstance(made, ast.FunctionDef)
+    made.body = [change(statement) for statement in body]
     return ast.copy_location(made, tree)
 
 
@@ -123,9 +118,10 @@ def _assignment(name: str, value: ast.expr) -> ast.Assign:
 def _return_tuples(body: Sequence[ast.stmt]) -> None:
     """A rule without state may return θ alone."""
     for statement in body:
-        value = getattr(statement, "value", None) if isinstance(statement, ast.Return) else None
-        if value and not isinstance(value, ast.Tuple):
-            statement.value = ast.copy_location(ast.Tuple([value], ast.Load()), value)
+        if isinstance(statement, ast.Return) and statement.value is not None:
+            alone = not isinstance(statement.value, ast.Tuple)
+            statement.value = ast.Tuple([statement.value], ast.Load()) if alone else statement.value
+            ast.copy_location(statement.value, statement)
         if isinstance(statement, ast.If):
             _return_tuples([*statement.body, *statement.orelse])
 
