@@ -80,6 +80,16 @@ def _check_numbers(found: Mapping[str, Any], shapes: list[tuple[int, int]], wher
     if "regression" not in loss.tasks and not all(0 <= y <= 1 for row in found["targets"] for y in row):
         problem = f"are no probabilities from 0 to 1, which {loss.name} compares with"
         raise StudyError(complaint(f"{where}.targets", [list(row) for row in found["targets"]], problem))
+    if loss.traits.get("one_hot", False):
+        _check_shares(found["targets"], loss.name, where)
+
+
+def _check_shares(targets: Sequence[Sequence[float]], name: str, where: str) -> None:
+    """Targets of a loss that compares with one-hot rows, or with shares."""
+    for place, row in enumerate(targets):
+        if abs(sum(row) - 1.0) > 1e-9:
+            problem = f"does not sum to 1, as what {name} compares with must"
+            raise StudyError(complaint(f"{where}.targets[{place}]", list(row), problem))
 
 
 def _check_matrix(rows: Sequence[Sequence[Any]], height: int, width: int, where: str) -> None:

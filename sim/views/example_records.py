@@ -168,15 +168,19 @@ class ExampleRecords:
     def read(directory: Path) -> ExampleRecords:
         """The records of a results folder; raises StudyError where they are missing."""
         study = Study.load(directory / "study.toml")
-        runs, losses, steps, states, units = store.read(directory, "examples")
+        return ExampleRecords.of(study, *store.read(directory, "examples"))
+
+    @staticmethod
+    def of(study: Study, runs: pd.DataFrame, *tables: pd.DataFrame) -> ExampleRecords:
+        """The same from the tables: examples, losses, steps, states, units."""
         found = []
         for example in study.examples:
             rows: list[Any] = runs[runs["example"] == example.name].to_dict("records")
             trainings = []
             for row, choice in zip(rows, example.optimizers, strict=bool(rows)):
-                own = [table[table["run"] == row["run"]] for table in (losses, steps, states, units)]
-                series = own[0].set_index("epoch")["loss"]
-                trainings.append(Training(example, choice, row, series, *own[1:]))
+                losses, *others = [table[table["run"] == row["run"]] for table in tables]
+                series = losses.set_index("epoch")["loss"]
+                trainings.append(Training(example, choice, row, series, *others))
             if trainings:
                 found.append((example, trainings))
         return ExampleRecords(study, found)

@@ -220,7 +220,8 @@ def loss_by_epoch(worked: Worked) -> Drawing:
         losses = training.losses[np.isfinite(training.losses)]
         dash = "--" if training.said else "-"
         axis.plot(losses.index, losses, color=colour, linestyle=dash, label=training.label)
-    axis.set(yscale="log", xlabel="epoch", ylabel="loss")
+    positive = all((training.losses.dropna() > 0).all() for training in worked.trainings)
+    axis.set(yscale="log" if positive else "linear", xlabel="epoch", ylabel="loss")
     if worked.example.epochs > 100:
         axis.set_xscale("symlog", linthresh=1)
     axis.set_xlim(left=0)
