@@ -99,7 +99,7 @@ def _curves(
     run = np.repeat(np.arange(len(runs)), checkpoints)
     checkpoint = np.tile(np.arange(checkpoints), len(runs))
     step = np.round(checkpoint * runs["steps"].to_numpy()[run] / (checkpoints - 1)).astype(np.int64)
-    pace = runs["depth"].to_numpy() * 10.0 * np.exp(generator.normal(0.0, 0.3, len(runs)))
+    pace = np.maximum(runs["depth"].to_numpy(), 1) * 10.0 * np.exp(generator.normal(0.0, 0.3, len(runs)))
     progress = np.where(learns[run], 1.0 - np.exp(-step / pace[run]), 0.0)
     gap = 0.4 * progress * np.sqrt(50 / runs["samples"].to_numpy()[run])
     train_loss = np.log(10.0) * (1.0 - progress) + 0.01

@@ -152,6 +152,16 @@ def test_kaplan_meier_curves_are_steps_to_the_budget() -> None:
         assert curve.get_drawstyle() == "steps-post"
         np.testing.assert_allclose(curve.get_xydata(), np.column_stack([rows["step"], 100 * rows["share"]]))
         assert curve.get_xdata()[-1] == 300
+    widths = [one.get_linewidth() for one in drawn.figure.axes[0].lines[:2]]
+    assert widths[0] > 2 * widths[1]  # where they agree, the first is seen on both sides of the second
+
+
+def test_upright_names_are_folded_near_their_middle() -> None:
+    from sim.views.heatmaps import _folded
+
+    names = ["normal(std=0.01)", "glorot_normal", "zeros", "abcdefghijklmnop"]
+    folded = ["normal\n(std=0.01)", "glorot_\nnormal", "zeros", "abcdefghijklmnop"]
+    assert [_folded(name) for name in names] == folded
 
 
 def test_saturation_is_drawn_as_counted() -> None:

@@ -138,9 +138,8 @@ def _factor_caption(frame: pd.DataFrame, by: list[str]) -> str:
     least, most = (f"{wording.number(row['factor'])} ({wording.cell(row, by)})" for row in (low, high))
     said = (
         f"One layer multiplies the gradient's norm by {least} to {most}; closest to 1 is "
-        f"{wording.cell(near, by)} with {wording.number(near['factor'])}. Of "
-        f"{wording.count(len(frame), 'cell')} {falls} shrink it and {grows} grow it beyond doubt (95 % "
-        "interval clear of 1)."
+        f"{wording.cell(near, by)} with {wording.number(near['factor'])}. Its 95 % "
+        f"interval lies below 1 in {falls} and above 1 in {grows} of {wording.count(len(frame), 'cell')}."
     )
     zeros = int((frame["text"] == "0").sum())
     broken = int((frame["text"] == "∞").sum())

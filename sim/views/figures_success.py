@@ -99,6 +99,7 @@ def kaplan_meier(grid: GridRecords) -> Drawing:
     shown = layout.panels(arranged, style.axis_label("step"), "reached the target (%)", entries, title)
     looks, parts = drawing.looks(arranged), rows_by(curves, arranged.by)
     banded = len(looks) <= BANDED
+    widths = dict(zip(looks, np.linspace(2.4, 0.8, len(looks)), strict=True))  # a hidden curve's edges show
     for where, axis in shown:
         cells = {level: parts.get(drawing.key(arranged, where, level)) for level in looks}
         present = {level: rows for level, rows in cells.items() if rows is not None}
@@ -108,7 +109,7 @@ def kaplan_meier(grid: GridRecords) -> Drawing:
                 100 * rows["share"],
                 where="post",
                 markevery=drawing.every(len(rows), 5),
-                **looks[level],
+                **{**looks[level], "linewidth": widths[level]},
             )
         if banded:
             drawing.bands(axis, [_steps(rows, looks[level]["color"]) for level, rows in present.items()])

@@ -23,6 +23,8 @@ NARROWEST, WIDEST, TALL = 0.33, 0.75, 0.19
 BAR, LEAST = 1.0, 1.3
 """Room for the colour bar with its name, and the least height it needs."""
 TILT = 38
+FOLDED = 8
+"""A name of more letters, if it stands upright, is folded."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ def _cut(
     longest = max(map(len, heads)) * style.LETTER
     # Slanted names under a heatmap with a free place below it would reach into its neighbour.
     angle = 0 if longest <= wide else 90 if stacked > 1 and count % abreast else TILT
+    if angle == 90:
+        longest = max(len(line) for head in heads for line in _folded(head).split("\n")) * style.LETTER
     below = 0.41 + max(longest * math.sin(math.radians(angle)), 0.13)
     top, between = 0.24 if titled else 0.1, 0.28
     tall = max(TALL * len(names), LEAST if stacked == 1 else LEAST / 2)
@@ -130,8 +134,18 @@ def _mark(axis: Axes, row: int, column: int, text: str) -> None:
     )  # fmt: skip
 
 
+def _folded(head: str) -> str:
+    """A long name in two lines, broken near its middle: normal / (std=0.01), glorot_ / normal."""
+    breaks = [place for place in range(1, len(head)) if head[place] == "(" or head[place - 1] in "_ ,"]
+    if len(head) <= FOLDED or not breaks:
+        return head
+    place = min(breaks, key=lambda place: abs(place - len(head) / 2))
+    return f"{head[:place].rstrip()}\n{head[place:]}"
+
+
 def _name(axis: Axes, names: list[str], heads: list[str], angle: int) -> None:
     axis.set_yticks(np.arange(len(names)) + 0.5, names)
+    heads = [_folded(head) for head in heads] if angle == 90 else heads
     turned: dict[str, Any] = {"rotation": angle, "ha": "right", "rotation_mode": "anchor"} if angle else {}
     axis.set_xticks(np.arange(len(heads)) + 0.5, heads, **turned)
     if angle == 90:
