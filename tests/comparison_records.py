@@ -50,6 +50,7 @@ def made_comparison(problems: int = 12, entrants: int = 16) -> ComparisonRecords
     trials = runs(TUNING, 0, {name: list(RATES) for name in names}, "tuning", 0.0)
     trials["value"] = trials["final_train_loss"].fillna(np.inf)
     trials["spent"] = trials["steps_to_target"].fillna(BUDGET) / BUDGET
+    trials["start"] = 1.0
     plain = runs(SEEDS, 100, {name: [rate] for name, rate in zip(names, best, strict=True)}, "default", 0.5)
     shown.insert(0, "run", np.arange(len(shown)))
     target = Target("target", "train_loss", 0.1)

@@ -24,6 +24,7 @@ from sim.analysis.convergence import kaplan_meier, time_to_target
 from sim.analysis.improvement import hodges_lehmann, resampled_wins
 from sim.analysis.intervals import student_t, wilson
 from sim.analysis.profiles import gains, ratios
+from sim.analysis.randomization import paired_mean
 from sim.views import saving
 
 REPETITIONS = 2_000
@@ -203,6 +204,19 @@ def tuning(budget: int, trials: int = 32) -> Interval:
     return Interval(f"median best of {budget}, {trials} trials", truth, bounds)
 
 
+def claimed(seeds: int) -> Interval:
+    """The interval of a claim's paired effect, from skewed differences: shares of the budget."""
+    whole = cost(population())
+    truth = float((whole[1, 3] - whole[0, 3]).mean())
+
+    def bounds(generator: np.random.Generator) -> tuple[float, float]:
+        steps = cost(times(generator, seeds))
+        tested = paired_mean(steps[1, 3] - steps[0, 3])
+        return float(tested.low[0]), float(tested.high[0])
+
+    return Interval(f"claim's paired effect, {seeds} seeds", truth, bounds)
+
+
 def intervals() -> list[Interval]:
     """Every interval that the comparison reports."""
     steps = population()
@@ -220,7 +234,7 @@ def intervals() -> list[Interval]:
         profiles("profile score", gains),
         wins("probability of improvement, 1 problem", 0, 1, 1),
         wins("probability of improvement, 4 problems", 1, 2, 4),
-        tuning(1), tuning(3), tuning(6),
+        tuning(1), tuning(3), tuning(6), claimed(8), claimed(30),
     ]  # fmt: skip
 
 

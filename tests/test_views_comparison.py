@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -146,6 +147,17 @@ def test_good_regions_hold_the_rate_each_optimizer_was_made_with():
     assert (regions["decades"] > 0).mean() > 0.9
 
 
+def test_who_learns_nothing_has_no_good_region():
+    records = small()
+    lazy = records.trials["entrant"] == "sgd"
+    trials = records.trials.assign(value=records.trials["value"].mask(lazy, 0.9))
+    _, regions = rates(replace(records, trials=trials))
+    idle = (regions["entrant"] == "sgd").to_numpy()
+    assert regions.loc[idle, "decades"].isna().all()
+    assert not regions.loc[idle, "open"].any()
+    assert regions.loc[~idle, "decades"].notna().any()
+
+
 def test_tuning_longer_never_hurts():
     steps = budget_curves(small()).groupby(["problem", "entrant"])["best"].diff().dropna()
     assert (steps <= 1e-12).all()
@@ -202,7 +214,9 @@ def stored() -> Records:
         setting="default", stage="report", trial=-1
     )
     tuning = made.trials[made.trials["entrant"].isin(names)].assign(setting="trial")
-    runs = pd.concat([tuning, report, plain], ignore_index=True).drop(columns=["problem", "value", "spent"])
+    runs = pd.concat([tuning, report, plain], ignore_index=True).drop(
+        columns=["problem", "value", "spent", "start"]
+    )
     runs["steps_to_target"] = runs["steps_to_target"].where(runs["stage"] == "report")
     moved = runs["run"].to_numpy()
     runs["run"] = np.arange(len(runs))
@@ -216,7 +230,7 @@ def test_stages_of_a_study_become_runs_trials_and_defaults():
     assert (len(records.runs), len(records.trials), len(records.defaults)) == (40, 72, 40)
     assert records.problems == PROBLEMS[:2]
     assert records.targets["digits"].value == 0.1
-    assert set(records.trials.columns) >= {"value", "spent"}
+    assert set(records.trials.columns) >= {"value", "spent", "start"}
     broken = records.trials["status"] == "diverged"
     assert np.isinf(records.trials.loc[broken, "value"]).all()
     assert len(records.chosen) == 4

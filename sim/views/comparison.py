@@ -110,7 +110,8 @@ class ComparisonRecords:
     """The best settings on report seeds."""
     trials: pd.DataFrame
     """All settings tried, on tuning seeds; `trial` numbers an entrant's settings on a problem, `value` is the
-    final metric of the problem as a loss (1 − accuracy), inf where a run diverged."""
+    final metric of the problem as a loss (1 − accuracy), inf where a run diverged, `start` that of the
+    untrained network, `spent` min(t, T) / T."""
     defaults: pd.DataFrame
     """The untuned defaults on report seeds."""
     curves: pd.DataFrame

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LINE, TINY, ABREAST = 0.1, 6.0, 4
 """Height of an optimizer's strip in inches, size of its name, panels side by side: it all is one page."""
+LEARNED = 0.75
+"""An optimizer has learned where its best rate takes away a quarter of the untrained loss, at least."""
 DIVERGED = "#d9d9d9"
 SHADES = ["best", "middling", "worst rates", "most runs diverge", "good region"]
 
@@ -34,7 +36,8 @@ def several_rates(records: ComparisonRecords) -> bool:
 def rates(records: ComparisonRecords) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Final metric by problem, entrant and learning rate, and the good region of each problem × entrant.
 
-    Where more than the learning rate was searched, the best of the other settings stands for a rate.
+    Where more than the learning rate was searched, the best of the other settings stands for a rate. An
+    optimizer that learns at no rate has no good region, though all rates do equally badly.
     """
     trials = records.trials
     by = ["problem", "entrant", "lr"]
@@ -42,7 +45,11 @@ def rates(records: ComparisonRecords) -> tuple[pd.DataFrame, pd.DataFrame]:
     kept = medians.sort_values("value", kind="stable").drop_duplicates(by)
     shown = trials.merge(kept[[*by, "trial"]], on=[*by, "trial"])
     table = by_level(shown, "lr", ["problem", "entrant"], quantity="value")
-    return table, good_region(table, "lr", ["problem", "entrant"])
+    regions = good_region(table, "lr", ["problem", "entrant"])
+    untrained = regions["problem"].map(trials.groupby("problem")["start"].median())
+    learned = ~(regions["best_loss"] > LEARNED * untrained).to_numpy()
+    blank = {name: regions[name].where(learned) for name in ("low", "high", "decades")}
+    return table, regions.assign(**blank, open=regions["open"] & learned)
 
 
 @comparison_figure(title="Learning-rate sensitivity", chapter="tuning", applies=several_rates)
@@ -74,10 +81,20 @@ def rate_sensitivity(records: ComparisonRecords) -> Drawing:
         figure,
         "Median final metric at each learning rate tried, ranked among all rates of all optimizers on the "
         f"problem. Outlined: the good region, within {WITHIN:g} times the best rate's loss (or error) or "
-        "within "
-        f"its noise; dot: the best rate. {_widest(regions)} {runs:,} tuning runs; {diverged:,} diverge and "
-        "count "
-        "as infinite loss.",
+        f"within its noise; dot: the best rate. {_unlearned(regions)}{_widest(regions)} {runs:,} tuning "
+        "runs; "
+        f"{diverged:,} diverge and count as infinite loss.",
+    )
+
+
+def _unlearned(regions: pd.DataFrame) -> str:
+    """Who has no good region, and why."""
+    none = int((~np.isfinite(regions["decades"].to_numpy(dtype=float))).sum())
+    if not none:
+        return ""
+    pairs = wording.count(none, "pair")
+    return (
+        f"None where no rate takes away a quarter of the untrained loss ({pairs} of problem and optimizer). "
     )
 
 

@@ -70,7 +70,7 @@ def comparison_of(records: Records) -> ComparisonRecords:
 def _trials(
     runs: pd.DataFrame, curves: pd.DataFrame, metrics: dict[str, str], known: dict[str, float]
 ) -> pd.DataFrame:
-    """Trials with their final metric as a loss (`value`) and the share of the budget they spend (`spent`)."""
+    """Trials with `value`, `spent` and `start` as ComparisonRecords says."""
     tables = []
     for problem, mine in runs.groupby("problem", sort=False):
         metric, level = metrics[str(problem)], known[str(problem)]
@@ -79,10 +79,15 @@ def _trials(
         steps = steps_to(mine, own, metric, level) if np.isfinite(level) else mine["steps"].to_numpy()
         loss = 1.0 - value if metric.endswith("accuracy") else value
         broke = (mine["status"] == "diverged").to_numpy()
-        tables.append(
-            mine.assign(value=np.where(broke, np.inf, loss), spent=steps / mine["steps"].to_numpy())
-        )
-    return pd.concat(tables, ignore_index=True) if tables else runs.assign(value=np.nan, spent=np.nan)
+        begun = own[own["step"] == 0].set_index("run")[metric].reindex(mine["run"]).to_numpy(dtype=float)
+        told = {
+            "value": np.where(broke, np.inf, loss),
+            "spent": steps / mine["steps"].to_numpy(),
+            "start": 1.0 - begun if metric.endswith("accuracy") else begun,
+        }
+        tables.append(mine.assign(**told))
+    blank = dict.fromkeys(("value", "spent", "start"), np.nan)
+    return pd.concat(tables, ignore_index=True) if tables else runs.assign(**blank)
 
 
 def _chapter(records: ComparisonRecords, name: str, directory: Path) -> Chapter:
