@@ -34,24 +34,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sim.catalog.activations import activation
+    from sim.catalog.datasets import Table, dataset
+    from sim.catalog.initializers import initializer
+    from sim.catalog.optimizers import optimizer
+    from sim.catalog.surfaces import surface
     from sim.errors import StudyError
     from sim.explicit import Trained, train_arrays
     from sim.session import RunRecords, load_study, run_study
 
-__all__ = ["RunRecords", "StudyError", "Trained", "load_study", "run_study", "train_arrays"]
+__all__ = [
+    "RunRecords", "StudyError", "Table", "Trained", "activation", "dataset", "initializer", "load_study",
+    "optimizer", "run_study", "surface", "train_arrays",
+]  # fmt: skip
 
 _HOMES = {
-    "Table": "catalog.tables",
+    "RunRecords": "session",
+    "StudyError": "errors",
+    "Table": "catalog.datasets",
+    "Trained": "explicit",
     "activation": "catalog.activations",
     "dataset": "catalog.datasets",
     "initializer": "catalog.initializers",
-    "optimizer": "catalog.optimizers",
-    "surface": "catalog.surfaces",
-    "RunRecords": "session",
-    "StudyError": "errors",
-    "Trained": "explicit",
     "load_study": "session",
+    "optimizer": "catalog.optimizers",
     "run_study": "session",
+    "surface": "catalog.surfaces",
     "train_arrays": "explicit",
 }
 

@@ -178,11 +178,11 @@ def test_a_part_keeps_its_content_in_another_process(written: Any) -> None:
 # --- as fast, and the same --------------------------------------------------------------------
 
 
-def trained(optimizer: Any, **given: Any) -> Any:
+def trained(optimizer: Any, steps: int = 30, **given: Any) -> Any:
     draws = np.random.default_rng(1)
     weights = [draws.normal(size=shape) for shape in ((4, 3), (2, 4))]
     inputs, targets = draws.normal(size=(20, 3)), draws.integers(0, 2, 20)
-    order = draws.integers(0, 20, (30, 5))
+    order = draws.integers(0, 20, (30, 5))[:steps]
     biases = [np.zeros(4), np.zeros(2)]
     return sim.train_arrays(inputs, targets, weights, biases, order, optimizer=optimizer, **given)
 
@@ -196,6 +196,42 @@ def test_a_copy_of_adam_trains_to_the_same_bytes(written: Any) -> None:
     assert list(theirs.state) == ["m", "v"]
     written(ADAM.replace("mine", "other") + PAPER.replace("paper", "mine"))
     assert np.allclose(trained(mine()).weights[0], ours.weights[0], rtol=1e-12)
+
+
+TWO_FUNCTIONS = """
+from sim.catalog.optimizers import Rule, optimizer
+
+def _follow(theta, g, v, lr, beta):
+    v = beta * v + g
+    return theta - lr * (g + beta * v), v
+
+@optimizer(rule=lambda settings: Rule(_follow, ("velocity",)))
+def mine(step, lr=1e-3, beta=0.9):
+    return lr, beta
+
+def _by_length(kind, shape, theta, g, lr):
+    norm = 0.0
+    for i in range(g.size):
+        norm += g[i] * g[i]
+    for i in range(g.size):
+        theta[i] -= lr * g[i] / (norm**0.5 + 1e-12)
+
+@optimizer(rule=lambda settings: Rule(_by_length, layerwise=True))
+def by_length(step, lr=0.1):
+    return (lr,)
+"""
+
+
+def test_rules_may_be_written_as_those_of_the_catalog(written: Any) -> None:
+    """In two functions; or for a whole tensor at once, here in steps of one length."""
+    written(TWO_FUNCTIONS)
+    for one, other in zip(trained("nesterov").weights, trained(mine()).weights, strict=True):
+        assert np.allclose(one, other, rtol=1e-12)
+    assert list(trained(mine()).state) == ["velocity"]
+    before, after = (trained(mine("by_length", lr=lr)).weights[0] for lr in (0.0, 0.1))
+    single = trained(mine("by_length", lr=0.1), steps=1).weights[0]
+    assert np.linalg.norm(single - before) == pytest.approx(0.1, rel=1e-9)
+    assert not np.allclose(after, single)
 
 
 @pytest.mark.parametrize(("precision", "word"), [("float32", "float"), ("float64", "double")])
