@@ -86,7 +86,7 @@ class Run:
 
     def flops(self) -> float:
         """Estimated work: 6 a weight and row trained on, 2 a weight and row evaluated at a checkpoint."""
-        rows, _, _, training = shape(self.dataset)
+        rows, training = shape(self.dataset).rows, self.dataset.part.traits.get("training", 0)
         most = rows if self.settings.evaluate is None else self.settings.evaluate
         test = rows - training_rows(rows, self.settings.test_fraction, training)
         sizes = {"train": min(self.samples, most), "test": min(test, most)}
@@ -158,7 +158,7 @@ class Plan:
     def summary(self) -> tuple[Summary, ...]:
         """A row for each planned grid and problem, in the study's order."""
         planned = {batch.runs[0].grid for batch in self.batches}
-        parts = (*self.study.grids, *self.study.problems)
+        parts: tuple[Grid | Problem, ...] = (*self.study.grids, *self.study.problems)
         return tuple(self._summary(part) for part in parts if part.name in planned)
 
     def _summary(self, grid: Grid | Problem) -> Summary:
@@ -192,7 +192,9 @@ def known_names(study: Study, only: Iterable[str]) -> list[str]:
     names, wanted = study.names, list(only)
     for name in wanted:
         if name not in names:
-            kinds = " or ".join(kind for parts in study.parts.values() for kind in parts)
+            kinds = " or ".join(
+                name for kind in study.parts.values() for name, parts in kind.items() if parts
+            )
             problem = f"is not a {kinds} of this study"
             raise StudyError(complaint(f"{study.source}: --only", name, problem, names, nearest(name, names)))
     return wanted or names
@@ -237,7 +239,7 @@ def _held(run: Run) -> int:
 
 def _tables(run: Run) -> int:
     """How many replicates' tables a batch may hold."""
-    rows, features, *_ = shape(run.dataset)
+    rows, features, _ = shape(run.dataset)
     return max(BATCH_BYTES // (8 * rows * features), 1)
 
 

@@ -3,9 +3,9 @@
 A data set is a function of a random generator and its own parameters that returns a
 :class:`~sim.catalog.tables.Table`. Its traits: ``fixed=True`` where it does not use the
 generator; ``shape``, a :class:`Shape` or a function of the parameters, so that a plan can
-be made without loading anything; ``limits`` for its parameters; ``loss``, where its natural loss
-is a special one. A data set of more than one regression target has a parameter or a trait named
-``outputs``.
+be made without loading anything; ``limits`` for its parameters; ``training``, how many
+rows of one that comes split are there to train on. A data set of more than one regression target
+has a parameter or a trait named ``outputs``.
 """
 
 from __future__ import annotations
@@ -66,8 +66,7 @@ def outputs_of(part: Part, parameters: Mapping[str, Any], loss: str = "auto") ->
 
 def natural_loss_of(part: Part, parameters: Mapping[str, Any]) -> str:
     """The loss that ``loss = "auto"`` stands for with this data set."""
-    usual = "softmax_cross_entropy" if shape_of(part, parameters).classes else "half_squared_error"
-    return str(part.traits.get("loss", usual))
+    return "softmax_cross_entropy" if shape_of(part, parameters).classes else "half_squared_error"
 
 
 def load(part: Part, parameters: Mapping[str, Any], seed: int, replicate: int) -> Table:

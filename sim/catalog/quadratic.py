@@ -52,7 +52,7 @@ def _points(seed: int) -> Floats:
     return draws.normal(0, DEVIATION, (ROWS, DIMENSIONS)).astype(np.float32).astype(np.float64)
 
 
-@dataset(fixed=True, shape=Shape(2 * ROWS, 1, 0, ROWS), outputs=DIMENSIONS, loss="quadratic_deep")
+@dataset(fixed=True, shape=Shape(2 * ROWS, 1, 0), training=ROWS, outputs=DIMENSIONS)
 def quadratic_deep(generator: Generator) -> Table:
     """DeepOBS's quadratic_deep: points in 100 dimensions around 0, and one input that is always 0.
 

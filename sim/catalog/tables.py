@@ -18,15 +18,11 @@ dataset = Family("dataset", supplied=1)
 
 
 class Shape(NamedTuple):
-    """Rows, features and classes of a data set; no classes means regression.
-
-    ``training``: a data set that comes split has so many training rows, its first ones; 0 for others.
-    """
+    """Rows, features and classes of a data set; no classes means regression."""
 
     rows: int
     features: int
     classes: int
-    training: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +52,8 @@ class Table:
 
     @property
     def shape(self) -> Shape:
-        """Rows, features and classes, and how many rows it has to train on where it comes split."""
-        return Shape(len(self.features), self.features.shape[1], self.classes, self.training)
+        """Rows, features and classes."""
+        return Shape(len(self.features), self.features.shape[1], self.classes)
 
     @property
     def task(self) -> str:

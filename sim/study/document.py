@@ -66,12 +66,13 @@ def _document(name: str) -> type[Titled]:
     )
     defaults: Any = create_model(f"{name}_defaults", __base__=Strict, **_fields(section.defaults))
     tables: Any = list[table]  # type: ignore[valid-type]
+    sections: Any = {name: (Annotated[tables, BeforeValidator(_tables(name, section.lost))], ...)}
     return create_model(
         f"{name}_study",
         __base__=Titled,
         **_fields(section.top),
         defaults=(defaults, Field(default_factory=defaults)),
-        **{name: (Annotated[tables, BeforeValidator(_tables(name, section.lost))], ...)},
+        **sections,
     )
 
 

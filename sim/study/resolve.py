@@ -101,7 +101,7 @@ class Resolver:
 
     def _training_rows(self, dataset: Choice) -> int:
         try:
-            rows, _, _, training = shape(dataset)
+            rows, training = shape(dataset).rows, dataset.part.traits.get("training", 0)
             if rows > MOST_ROWS:
                 raise ValueError(f"{rows} rows are more than {MOST_ROWS}")
             return training_rows(rows, self.settings.test_fraction, training)

@@ -64,7 +64,7 @@ def place(name: str, loc: tuple[int | str, ...], table: dict[str, Any]) -> str:
     for index, step in enumerate(loc):
         path += f"[{step}]" if isinstance(step, int) else f"{'.' * bool(path)}{key(step)}"
         if index == 1 and loc[0] in SECTIONS and isinstance(step, int):
-            part = table[loc[0]][step]
+            part = table[str(loc[0])][step]
             called = part.get("name") if isinstance(part, dict) else None
             path += f" {called!r}" if isinstance(called, str) and len(called) <= LONGEST else ""
     return f"{name}: {path}" if path else name
