@@ -22,6 +22,8 @@ BAND, UNSURE = "#f0f0ee", "#8a8a8a"
 @comparison_figure(title="Leaderboard", chapter="ranking")
 def leaderboard(records: ComparisonRecords) -> Drawing:
     """Share of the budget spent, success, divergence and score in rank groups."""
+    from matplotlib.ticker import MaxNLocator
+
     board = records.board
     shares = success(records.runs, ["entrant"], TARGET).set_index("entrant").loc[records.ranked]
     score = profile_scores(records.times).set_index("entrant").loc[records.ranked]
@@ -35,7 +37,7 @@ def leaderboard(records: ComparisonRecords) -> Drawing:
     figure, axes = layout.dot_panels([f" {name}" for name in records.ranked], heads)
     _bands(axes, board["group"].to_numpy())
     for axis in axes:
-        axis.xaxis.get_major_locator().set_params(nbins=3)
+        axis.xaxis.set_major_locator(MaxNLocator(3))
     percent = 100 * board[["mean", "mean_low", "mean_high"]]
     _dots(axes[0], records, percent)
     _dots(axes[1], records, 100 * board[["iqm", "iqm_low", "iqm_high"]])

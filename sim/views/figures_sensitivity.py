@@ -16,6 +16,7 @@ from sim.views.comparison import Crowd
 from sim.views.figures_success import goal, has_target
 from sim.views.records import GridRecords
 from sim.views.registry import Drawing, Sheet, figure, table
+from sim.views.rows import highest, lowest
 from sim.views.tuning import tuned
 
 FEWEST = 3
@@ -64,7 +65,7 @@ def _drawn(grid: GridRecords, factor: str) -> Drawing:
     names = [str(name) for name in dict.fromkeys(frame["optimizer"])]
     crowd = Crowd({name: name for name in names})
     lines: dict[str, kin.Line] = {
-        name: (rows[factor].to_numpy(dtype=float), 100 * rows["share"].to_numpy())
+        str(name): (rows[factor].to_numpy(dtype=float), 100 * rows["share"].to_numpy())
         for name, rows in frame.groupby("optimizer", sort=False)
     }
     drawn, axes = kin.kin_panels(crowd, lines, NAMES[factor], style.axis_label("success"))
@@ -87,7 +88,7 @@ def _drawn(grid: GridRecords, factor: str) -> Drawing:
 
 def _losses(found: pd.DataFrame) -> str:
     """Who loses most and least between the best and the worst level."""
-    most, least = found.loc[found["drop"].idxmax()], found.loc[found["drop"].idxmin()]
+    most, least = highest(found, "drop"), lowest(found, "drop")
     if most["drop"] == least["drop"]:
         return f"Between its best and its worst level every optimizer loses {wording.percent(most['drop'])}."
     return (
