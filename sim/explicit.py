@@ -83,6 +83,7 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
     from sim.catalog.normalizers import normalizer as normalizers
     from sim.catalog.optimizers import optimizer as optimizers
     from sim.catalog.schedules import factors as schedule_factors
+    from sim.catalog.schedules import plateaus
     from sim.catalog.schedules import schedule as schedules
     from sim.kernels import fleet as fleets
 
@@ -139,8 +140,9 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
         evaluated=np.zeros(2, np.int64),
     )
     notes = fleets.notes_for(architecture, 1, 0, layers=False, steps=len(order))
-    factors = schedule_factors([given.part_of(schedules, schedule)], len(order))
-    course = fleets.Course(len(order), np.empty(0, np.int64), factors)
+    chosen = [given.part_of(schedules, schedule)]
+    factors = schedule_factors(chosen, len(order))
+    course = fleets.Course(len(order), np.empty(0, np.int64), factors, plateaus(chosen))
     fleets.train(architecture, fleet, data, course, notes)
     return _trained(architecture, fleet, notes)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.catalog.schedules import factors, schedule
+from sim.catalog.schedules import factors, plateaus, schedule
 
 RECORDED = json.loads((Path(__file__).parent / "golden" / "optimizers" / "schedules.json").read_text())
 """Factors of 60 steps; each entry names PyTorch's scheduler and its settings."""
@@ -24,6 +24,45 @@ def row(name: str, steps: int, **given: Any) -> np.ndarray:
 @pytest.mark.parametrize("entry", RECORDED["schedules"], ids=lambda entry: entry["scheduler"])
 def test_as_pytorch(entry: dict[str, Any]) -> None:
     np.testing.assert_allclose(row(**entry["ours"], steps=60), entry["factors"], rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("entry", RECORDED["plateaus"], ids=["short", "cooled"])
+def test_plateau_as_pytorch(entry: dict[str, Any]) -> None:
+    from sim.kernels.plateau import RATE, STATE, begin, watch
+
+    names = {"min_lr": "final"}
+    settings = {names.get(key, key): value for key, value in entry["settings"].items()}
+    rule = plateaus([(schedule["plateau"], schedule["plateau"].bind(every=1, **settings))])[0]
+    state, rates = np.zeros(STATE), []
+    begin.py_func(state)
+    for loss in entry["losses"]:
+        watch.py_func(state, rule, loss)
+        rates.append(state[RATE])
+    np.testing.assert_allclose(rates, entry["rates"], rtol=1e-12)
+    assert 3 <= len(set(rates)) < 60
+
+
+def test_training_slows_down_on_a_plateau() -> None:
+    """The rate of each step of gradient descent, read off the steps, is that of the losses seen before it."""
+    from cases import Case
+
+    from sim import train_arrays
+    from sim.kernels.plateau import RATE, STATE, begin, watch
+
+    inputs, targets, weights, biases, order = Case(steps=40).arrays()
+    chosen = {"name": "plateau", "every": 2, "factor": 0.5, "patience": 1}
+    sgd = {"name": "sgd", "lr": 0.1}
+    whole = train_arrays(inputs, targets, weights, biases, order, optimizer=sgd, schedule=chosen)
+    rule = plateaus([(schedule["plateau"], schedule["plateau"].bind(every=2, factor=0.5, patience=1))])[0]
+    state = np.zeros(STATE)
+    begin.py_func(state)
+    for rows, loss in zip(order, whole.losses, strict=True):
+        rate = {"name": "sgd", "lr": 0.1 * state[RATE]}
+        one = train_arrays(inputs, targets, weights, biases, rows[None], optimizer=rate)
+        weights, biases = one.weights, one.biases
+        watch.py_func(state, rule, loss)
+    assert state[RATE] <= 0.25
+    assert np.abs(whole.weights[0] - weights[0]).max() <= 1e-15
 
 
 @pytest.mark.parametrize("name", schedule)

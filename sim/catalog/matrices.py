@@ -1,4 +1,8 @@
-"""What layerwise optimizers say of whole matrices; kernels compile these functions as they stand."""
+"""What layerwise optimizers say of whole matrices; kernels compile these functions as they stand.
+
+Plain loops: an array expression costs the compiler a second or more, for the message alone that it
+would show if shapes did not fit.
+"""
 
 from __future__ import annotations
 
@@ -6,35 +10,75 @@ from typing import Any
 
 import numpy as np
 
+from sim.catalog.sums import dot, total
+
 
 def length(vector: Any) -> Any:
     """√Σ entries², in the vector's precision."""
-    return np.sqrt(np.sum(vector * vector))
+    return np.sqrt(dot(vector, vector))
 
 
-def eigenvectors(matrix: Any) -> Any:
-    """Columns: orthonormal eigenvectors of a symmetric matrix, by eigenvalue; NaN if it is not finite."""
-    total = np.sum(matrix)
-    if not np.isfinite(total):  # LAPACK would raise, and end the training of every network of the batch
-        return matrix + (total - total)
-    return np.ascontiguousarray(np.linalg.eigh(matrix)[1])
+def product(left: Any, right: Any) -> Any:
+    """A B."""
+    result = np.zeros((left.shape[0], right.shape[1]), left.dtype)
+    for i in range(left.shape[0]):
+        row = result[i]
+        for k in range(left.shape[1]):
+            share, other = left[i, k], right[k]
+            for j in range(row.size):
+                row[j] += share * other[j]
+    return result
+
+
+def turned(matrix: Any) -> Any:
+    """Aᵀ."""
+    result = np.empty((matrix.shape[1], matrix.shape[0]), matrix.dtype)
+    for i in range(matrix.shape[0]):
+        for j in range(matrix.shape[1]):
+            result[j, i] = matrix[i, j]
+    return result
+
+
+def mix(target: Any, keep: Any, share: Any, matrix: Any) -> None:
+    """A ← keep · A + share · B."""
+    for i in range(target.shape[0]):
+        row, other = target[i], matrix[i]
+        for j in range(row.size):
+            row[j] = keep * row[j] + share * other[j]
+
+
+def eigen(matrix: Any) -> Any:
+    """Eigenvalues and, as columns, eigenvectors of a symmetric matrix; NaN if it is not finite."""
+    known = matrix.copy()
+    for i in range(known.shape[0]):
+        if not np.isfinite(total(known[i])):  # LAPACK would raise, and end the training of all networks
+            known[i, i] = np.nan
+            return known[i], known * np.nan
+    values, vectors = np.linalg.eigh(known)
+    return values, turned(vectors.T)
 
 
 def power(matrix: Any, shift: Any, exponent: Any) -> Any:
     """(M + shift · 1)^exponent of a symmetric M with no negative eigenvalue; NaN if M is not finite."""
-    total = np.sum(matrix)
-    if not np.isfinite(total):
-        return matrix + (total - total)
-    values, vectors = np.linalg.eigh(matrix)  # rounding may leave a zero just below zero
-    return (vectors * (np.abs(values) + shift) ** exponent) @ vectors.T
+    values, vectors = eigen(matrix)
+    scaled = vectors.copy()
+    for j in range(values.size):  # rounding may leave a zero just below zero
+        share = (abs(values[j]) + shift) ** exponent
+        for i in range(values.size):
+            scaled[i, j] *= share
+    return product(scaled, turned(vectors))
 
 
 def orthogonal(matrix: Any, steps: Any, first: Any, third: Any, fifth: Any) -> Any:
     """Newton–Schulz: X ← a X + b (X Xᵀ) X + c (X Xᵀ)² X, so many steps; singular values tend to about 1."""
+    found = matrix.copy()
     for _ in range(steps):
-        gram = matrix @ matrix.T
-        matrix = first * matrix + (third * gram + fifth * (gram @ gram)) @ matrix
-    return matrix
+        gram = product(found, turned(found))
+        inner = product(gram, gram)
+        mix(inner, fifth, third, gram)
+        mix(found, first, 1.0 * third / third, product(inner, found))
+    return found
 
 
-FUNCTIONS = (length, eigenvectors, power, orthogonal)
+FUNCTIONS = (length, product, turned, mix, eigen, power, orthogonal)
+"""What the kernels compile as it stands."""

@@ -1,7 +1,7 @@
 """Schedules: what each step multiplies the learning rate by.
 
 A schedule is a function of the numbers of all steps, 0, 1, … as float64, and of how many
-steps there are; it returns their factors, which multiply whatever learning rate the optimizer
+steps there are; one, ``plateau``, looks at the loss besides.  It returns their factors, which multiply whatever learning rate the optimizer
 has.  Lengths are shares of the training, so that one schedule fits runs of any length.
 Whatever a rule does beyond multiplying by lr is untouched: Rprop, which uses lr for its
 first step only, hardly notices a schedule.
@@ -93,6 +93,17 @@ def warmup_cosine(step: Any, steps: int, warmup: float = 0.1, final: float = 0.0
     return np.where(step < length, _rise(step, length), _half_cosine(progress, 1.0, final))
 
 
+@schedule(limits={"warmup": SHARE, "final": SHARE})
+def warmup_linear(step: Any, steps: int, warmup: float = 0.1, final: float = 0.0) -> Any:
+    """The rise of ``warmup`` over w = warmup · T steps, then a straight fall from 1 to ``final`` over the rest.
+
+    As PyTorch's ``LinearLR`` after ``LinearLR``.  Source: Devlin et al. 2019.
+    """
+    length = warmup * steps
+    progress = np.clip((step - length) / max(steps - length, 1.0), 0.0, 1.0)
+    return np.where(step < length, _rise(step, length), 1.0 + (final - 1.0) * progress)
+
+
 @schedule(limits={"after": COUNT})
 def inverse_sqrt(step: Any, steps: int, after: int = 1) -> Any:
     """min(1, √(after / (t + 1))): 1 for so many steps, then falling as 1/√t.
@@ -116,9 +127,54 @@ def one_cycle(step: Any, steps: int, rise: float = 0.3, first: float = 25.0, las
     return np.where(step <= peak, up, down)
 
 
+EVERY, FACTOR, PATIENCE, THRESHOLD, COOLDOWN, FINAL, WATCHED = range(7)
+"""Places of the parameters of ``plateau``, and how many there are."""
+
+
+@schedule(
+    limits={
+        "every": COUNT,
+        "factor": Range(0.0, 1.0, above=True, below=True),
+        "patience": Range(0, whole=True),
+        "threshold": SHARE,
+        "cooldown": Range(0, whole=True),
+        "final": SHARE,
+    },
+    watches=True,
+)
+def plateau(
+    step: Any,
+    steps: int,
+    every: int = 10,
+    factor: float = 0.1,
+    patience: int = 10,
+    threshold: float = 1e-4,
+    cooldown: int = 0,
+    final: float = 0.0,
+) -> Any:
+    """Times ``factor``, down to ``final``, when the loss has not fallen for more than ``patience`` looks.
+
+    A look is the mean of ``every`` mini-batch losses; it has fallen if it is below (1 − threshold) · the
+    best.  After a cut ``cooldown`` looks do not count.  As PyTorch's ``ReduceLROnPlateau(factor, patience,
+    threshold, cooldown=cooldown, min_lr=final·lr, eps=0)`` given those means; optax's
+    ``contrib.reduce_on_plateau(accumulation_size=every)`` counts its patience one look shorter.
+    Source: PyTorch; the idea is older.
+    """
+    return np.ones_like(step)  # what depends on the loss is known only while training
+
+
+def plateaus(chosen: Sequence[tuple[Part, Mapping[str, Any]]]) -> np.ndarray:
+    """A row for each schedule: how it watches the loss, zeros if it does not."""
+    rows = np.zeros((len(chosen), WATCHED))
+    for row, (part, parameters) in zip(rows, chosen, strict=True):
+        if part.traits.get("watches"):
+            row[:] = list(parameters.values())
+    return rows
+
+
 def factors(chosen: Sequence[tuple[Part, Mapping[str, Any]]], steps: int) -> np.ndarray:
     """A row for each schedule: the factors of all steps, float64; one column where none ever changes."""
-    if all(part.name == "constant" for part, _ in chosen):
+    if all(part.name in ("constant", "plateau") for part, _ in chosen):
         return np.ones((len(chosen), 1))
     numbers = np.arange(steps, dtype=np.float64)
     return np.array([part.function(numbers, steps, **parameters) for part, parameters in chosen])

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from sim.catalog.schedules import factors
+from sim.catalog.schedules import factors, plateaus
 from sim.execute.data import data_for
 from sim.execute.networks import architecture_of, fleet_of, schedules_of
 from sim.execute.own import check
@@ -41,7 +41,7 @@ def train_batch(batch: Batch, seed: int) -> Records:
     layers = any(word in MEASURED for word in first.settings.measure)
     notes = notes_for(architecture, len(batch.runs), len(checkpoints), layers=layers)
     schedules = [(chosen.part, dict(chosen.parameters)) for chosen in schedules_of(batch.runs)]
-    course = Course(first.steps, checkpoints, factors(schedules, first.steps))
+    course = Course(first.steps, checkpoints, factors(schedules, first.steps), plateaus(schedules))
     before = time.thread_time()
     train(architecture, fleet, data, course, notes)
     seconds = time.thread_time() - before

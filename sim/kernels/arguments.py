@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
+from sim.catalog.schedules import WATCHED
 from sim.kernels import jit
 
 
@@ -83,6 +84,8 @@ class Course(NamedTuple):
     """(C,) int64, ascending: numbers of updates after which a network is measured."""
     factors: np.ndarray = np.ones((1, 1))
     """(schedules, T) float64: what step t multiplies the learning rate by, in column t mod T."""
+    plateaus: np.ndarray = np.zeros((1, WATCHED))
+    """(schedules, numbers) float64: how a schedule watches the loss; zeros for one that does not."""
 
 
 class Notes(NamedTuple):
@@ -114,6 +117,8 @@ class Room(NamedTuple):
     """What an optimizer prepares for a step."""
     hyperparameters: np.ndarray
     """float64: the optimizer's, with the learning rate of the step."""
+    plateau: np.ndarray
+    """float64: what a schedule that watches the loss remembers."""
 
 
 CONSTANTS = 16
@@ -160,7 +165,7 @@ def argument_types(real: types.Type) -> Arguments:
             Data,
             [array(real, 3), array(real, 3), array(places, 3), array(places, 1), types.intp, array(index, 1)],
         ),
-        course=jit.struct(Course, [types.intp, array(index, 1), array(wide, 2)]),
+        course=jit.struct(Course, [types.intp, array(index, 1), array(wide, 2), array(wide, 2)]),
         notes=jit.struct(
             Notes,
             [
@@ -172,5 +177,5 @@ def argument_types(real: types.Type) -> Arguments:
                 array(index, 1),
             ],
         ),
-        room=jit.struct(Room, [*[array(real, 1)] * 3, array(wide, 1)]),
+        room=jit.struct(Room, [*[array(real, 1)] * 3, array(wide, 1), array(wide, 1)]),
     )

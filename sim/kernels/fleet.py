@@ -26,6 +26,7 @@ from sim.kernels.matmul import product_kernel, scaling_product_kernel, transpose
 from sim.kernels.measure import Column
 from sim.kernels.network import Tools
 from sim.kernels.parts import LINEAR, Parts, compiled, encoded
+from sim.kernels.plateau import STATE
 from sim.kernels.simd import lanes
 from sim.kernels.train import train_kernel
 
@@ -228,6 +229,7 @@ def train(architecture: Architecture, fleet: Fleet, data: Data, course: Course, 
         aligned_zeros(plan.parameters, real),
         np.zeros(CONSTANTS, architecture.dtype),
         np.zeros(fleet.optimizer.shape[1]),
+        np.zeros(STATE),
     )
     loop(plan.space, fleet, data, course, notes, room, *parts, *tools)
     return room

@@ -17,6 +17,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from sim.catalog import matrices
 from sim.catalog.optimizers import averaged, quasi_newton
+from sim.catalog.optimizers import layerwise as own_layers
 from sim.catalog.optimizers.family import HIDDEN, OUTER, VECTOR, Rule
 from sim.kernels import jit
 from sim.kernels.layout import LAYER_FIELDS, Layer
@@ -30,7 +31,7 @@ def _compiled_as_it_stands(function: Callable[..., Any]) -> None:
     overload(function, jit_options={"error_model": "numpy"}, strict=False)(choose)
 
 
-for _function in (*matrices.FUNCTIONS, *averaged.FUNCTIONS, *quasi_newton.FUNCTIONS):
+for _function in (*matrices.FUNCTIONS, *own_layers.FUNCTIONS, *averaged.FUNCTIONS, *quasi_newton.FUNCTIONS):
     _compiled_as_it_stands(_function)
 
 # Bound when the template is specialised.
@@ -82,13 +83,14 @@ def update_layers(table, theta, gradient, state, constants, value):
     place, last = 0, table.shape[0] - 1
     for number in range(table.shape[0]):
         layer = Layer(*to_fixed_tuple(table[number], LAYER_FIELDS))
-        units = layer.fan_out
-        kind = HIDDEN if 0 < number < last else OUTER
-        place = one_tensor(kind, theta, gradient, state, layer.weight, units, layer.fan_in, place, settings)
-        place = one_tensor(VECTOR, theta, gradient, state, layer.bias, units, 1, place, settings)
-        if layer.shift > layer.scale:
-            place = one_tensor(VECTOR, theta, gradient, state, layer.scale, units, 1, place, settings)
-            place = one_tensor(VECTOR, theta, gradient, state, layer.shift, units, 1, place, settings)
+        starts = layer.weight, layer.bias, layer.scale, layer.shift
+        tensors = 4 if layer.shift > layer.scale else 2
+        for which in range(tensors):  # one call, so that it is compiled once
+            kind = VECTOR if which > 0 else (HIDDEN if 0 < number < last else OUTER)
+            columns = layer.fan_in if which == 0 else 1
+            place = one_tensor(
+                kind, theta, gradient, state, starts[which], layer.fan_out, columns, place, settings
+            )
 
 
 def known_of(rule: Rule, typed: Any) -> dict[str, Any]:

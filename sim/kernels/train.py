@@ -31,6 +31,7 @@ from sim.kernels.network import (
     loss,
 )
 from sim.kernels.parts import Parts, signatures
+from sim.kernels.plateau import RATE, begin, watch
 from sim.kernels.simd import borrowed
 from sim.kernels.sums import square_sum
 
@@ -151,6 +152,8 @@ def train_one(space, network, samples, fleet, r, course, notes, room, parts, too
     checkpoints, constants = borrowed(course.checkpoints), borrowed(room.constants)
     hyperparameters, factors = borrowed(room.hyperparameters), borrowed(course.factors[fleet.schedule[r]])
     frozen, held = borrowed(fleet.frozen), borrowed(fleet.held[r])
+    watching, plateau = borrowed(course.plateaus[fleet.schedule[r]]), borrowed(room.plateau)
+    begin(plateau)
     for i in range(hyperparameters.size):
         hyperparameters[i] = fleet.optimizer[r, i]
     measured = notes.layers.shape[2]
@@ -186,7 +189,9 @@ def train_one(space, network, samples, fleet, r, course, notes, room, parts, too
             before = network.work[space.before : space.before + network.theta.size]
             for i in range(network.theta.size):
                 before[i] = network.theta[i]
-        hyperparameters[0] = fleet.optimizer[r, 0] * factors[step % factors.size]
+        hyperparameters[0] = fleet.optimizer[r, 0] * factors[step % factors.size] * plateau[RATE]
+        if watching[0] > 0.0:
+            watch(plateau, watching, value)
         condition(network.theta, network.gradient, numbers, hyperparameters[0])
         silence(network.gradient, frozen)
         hold(network.theta, frozen, held)

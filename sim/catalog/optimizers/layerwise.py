@@ -1,30 +1,30 @@
 """Rules that look at a whole tensor of a layer: LARS, LAMB, Muon, Shampoo, SOAP.
 
-Their updates change tensors in place (see ``Rule``) and are written as array code: they
-allocate temporary arrays, cost more for each parameter and take longer to compile than
-elementwise rules.  Flat vectors compile in a quarter of the time of matrices, so whatever is
-elementwise is done flat.
+Their updates change tensors in place (see ``Rule``), the gradient too where it serves as room
+for what is made of it.  They are written as loops, for array expressions take the compiler ten
+times as long; those of matrices allocate temporary ones.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from sim.catalog.limits import Range
-from sim.catalog.matrices import eigenvectors, length, orthogonal, power
+from sim.catalog.mathematics import sqrt
+from sim.catalog.matrices import eigen, length, mix, orthogonal, power, product, turned
 from sim.catalog.optimizers.family import HIDDEN, NOT_NEGATIVE, POSITIVE, SHARE, VECTOR, Rule, optimizer
 from sim.catalog.optimizers.moments import BETAS, MOMENTS
 from sim.catalog.sums import real
 
 
 def _lars(kind, shape, theta, g, v, lr, beta, trust, decay, epsilon):
-    u = g + decay * theta
-    size, slope = length(theta), length(u)
+    for i in range(g.size):
+        g[i] += decay * theta[i]
+    size, slope = length(theta), length(g)
     ratio = trust * size / (slope + epsilon) if size > 0.0 and slope > 0.0 else 1.0
-    v[:] = beta * v + (lr * ratio) * u
-    theta -= v
+    for i in range(g.size):
+        v[i] = beta * v[i] + (lr * ratio) * g[i]
+        theta[i] -= v[i]
 
 
 @optimizer(
@@ -48,12 +48,15 @@ def lars(
 
 
 def _lamb(kind, shape, theta, g, m, v, lr, beta1, gain1, beta2, gain2, corrected, root, epsilon, decay):
-    m[:] = beta1 * m + gain1 * g
-    v[:] = beta2 * v + gain2 * (g * g)
-    u = corrected * m / (np.sqrt(v) * root + epsilon) + decay * theta
+    u = g
+    for i in range(g.size):
+        m[i] = beta1 * m[i] + gain1 * g[i]
+        v[i] = beta2 * v[i] + gain2 * (g[i] * g[i])
+        u[i] = corrected * m[i] / (sqrt(v[i]) * root + epsilon) + decay * theta[i]
     size, slope = length(theta), length(u)
     ratio = size / slope if size > 0.0 and slope > 0.0 else 1.0
-    theta -= (lr * ratio) * u
+    for i in range(g.size):
+        theta[i] -= (lr * ratio) * u[i]
 
 
 @optimizer(
@@ -74,6 +77,14 @@ def lamb(
     root = 1.0 / (1.0 - beta2**step) ** 0.5
     corrected = 1.0 / (1.0 - beta1**step)
     return lr, beta1, 1.0 - beta1, beta2, 1.0 - beta2, corrected, root, epsilon, weight_decay
+
+
+def adam_flat(theta, g, m, v, rate, beta1, gain1, beta2, gain2, root, epsilon):
+    """Adam on a whole tensor, for rules that leave some tensors to it."""
+    for i in range(g.size):
+        m[i] = beta1 * m[i] + gain1 * g[i]
+        v[i] = beta2 * v[i] + gain2 * (g[i] * g[i])
+        theta[i] -= rate * (m[i] / (sqrt(v[i]) * root + epsilon))
 
 
 def _muon(
@@ -98,16 +109,19 @@ def _muon(
     epsilon,
 ):
     if kind == HIDDEN:
-        m[:] = beta * m + gain * g
-        u = now * g + ahead * m
-        u = u / max(length(u), epsilon)
-        turned = orthogonal(u.reshape(shape), 5, 3.4445, -4.7750, 2.0315).reshape(u.size)
-        tall = real(max(shape[0], shape[1]), lr) / real(shape[1], lr)
-        theta[:] = keep * theta - (lr * np.sqrt(tall)) * turned
+        u = g
+        for i in range(g.size):
+            m[i] = beta * m[i] + gain * g[i]
+            u[i] = now * g[i] + ahead * m[i]
+        size = max(length(u), epsilon)
+        for i in range(g.size):
+            u[i] /= size
+        move = orthogonal(u.reshape(shape), 5, 3.4445, -4.7750, 2.0315).reshape(u.size)
+        tall = lr * sqrt(real(max(shape[0], shape[1]), lr) / real(shape[1], lr))
+        for i in range(g.size):
+            theta[i] = keep * theta[i] - tall * move[i]
     else:
-        m[:] = beta1 * m + gain1 * g
-        v[:] = beta2 * v + gain2 * (g * g)
-        theta -= rate * (m / (np.sqrt(v) * root + epsilon))
+        adam_flat(theta, g, m, v, rate, beta1, gain1, beta2, gain2, root, epsilon)
 
 
 @optimizer(
@@ -150,13 +164,15 @@ def muon(
 
 def _shampoo(kind, shape, theta, g, left, right, lr, epsilon):
     slope = g.reshape(shape)
-    left += slope @ slope.T
-    right += slope.T @ slope
-    if kind == VECTOR:
-        move = power(left, epsilon, -0.5) @ slope
-    else:
-        move = power(left, epsilon, -0.25) @ slope @ power(right, epsilon, -0.25)
-    theta -= lr * move.reshape(g.size)
+    one, back = lr / lr, turned(slope)
+    mix(left, one, one, product(slope, back))
+    mix(right, one, one, product(back, slope))
+    move = product(power(left, epsilon, -0.5 if kind == VECTOR else -0.25), slope)
+    if kind != VECTOR:
+        move = product(move, power(right, epsilon, -0.25))
+    flat = move.reshape(g.size)
+    for i in range(g.size):
+        theta[i] -= lr * flat[i]
 
 
 @optimizer(rule=lambda settings: Rule(_shampoo, (), layerwise=True, pairs=1), limits={"epsilon": POSITIVE})
@@ -172,23 +188,29 @@ def shampoo(step: Any, lr: float = 1e-1, epsilon: float = 1e-4) -> Any:
 
 def _soap(
     kind, shape, theta, g, m, v, left, right, basis, other,
-    rate, beta1, gain1, beta2, gain2, share, refresh, root, epsilon,
+    rate, beta1, gain1, beta2, gain2, share, gain, off, on, refresh, root, epsilon,
 ):  # fmt: skip
-    m[:] = beta1 * m + gain1 * g
     if kind == VECTOR:
-        v[:] = beta2 * v + gain2 * (g * g)
-        theta -= rate * (m / (np.sqrt(v) * root + epsilon))
-    else:
-        slope = g.reshape(shape)
-        left[:] = share * left + (1.0 - share) * (slope @ slope.T)
-        right[:] = share * right + (1.0 - share) * (slope.T @ slope)
-        if refresh > 0.0:
-            basis[:] = eigenvectors(left)
-            other[:] = eigenvectors(right)
-        turned = (basis.T @ slope @ other).reshape(g.size)
-        v[:] = beta2 * v + gain2 * (turned * turned)
-        move = (basis.T @ m.reshape(shape) @ other).reshape(g.size) / (np.sqrt(v) * root + epsilon)
-        theta -= rate * (basis @ move.reshape(shape) @ other.T).reshape(g.size)
+        adam_flat(theta, g, m, v, rate, beta1, gain1, beta2, gain2, root, epsilon)
+        return
+    slope, average = g.reshape(shape), m.reshape(shape)
+    back = turned(slope)
+    mix(average, beta1, gain1, slope)
+    mix(left, share, gain, product(slope, back))
+    mix(right, share, gain, product(back, slope))
+    if refresh > 0.0:
+        mix(basis, off, on, eigen(left)[1])
+        mix(other, off, on, eigen(right)[1])
+    basis_turned = turned(basis)
+    seen = product(product(basis_turned, slope), other).reshape(g.size)
+    move = product(product(basis_turned, average), other)
+    moved = move.reshape(g.size)
+    for i in range(g.size):
+        v[i] = beta2 * v[i] + gain2 * (seen[i] * seen[i])
+        moved[i] /= sqrt(v[i]) * root + epsilon
+    moved = product(product(basis, move), turned(other)).reshape(g.size)
+    for i in range(g.size):
+        theta[i] -= rate * moved[i]
 
 
 @optimizer(
@@ -213,4 +235,9 @@ def soap(
     refresh = 1.0 if (step - 1.0) % every == 0.0 else 0.0
     root = 1.0 / (1.0 - beta2**step) ** 0.5
     rate = lr / (1.0 - beta1**step)
-    return rate, beta1, 1.0 - beta1, beta2, 1.0 - beta2, shampoo_beta, refresh, root, epsilon
+    kept = shampoo_beta, 1.0 - shampoo_beta, 0.0, 1.0
+    return rate, beta1, 1.0 - beta1, beta2, 1.0 - beta2, *kept, refresh, root, epsilon
+
+
+FUNCTIONS = (adam_flat,)
+"""What the kernels compile as it stands."""

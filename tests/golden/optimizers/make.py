@@ -274,15 +274,54 @@ SCHEDULES: tuple[tuple[dict[str, Any], str, dict[str, Any]], ...] = (
 )
 """Ours, PyTorch's scheduler and its settings, for a rate of 1."""
 
+AFTER_WARMUP = (
+    ({"name": "warmup_cosine", "warmup": 0.25, "final": 0.1}, "CosineAnnealingLR", {"T_max": 45, "eta_min": 0.1}),
+    (
+        {"name": "warmup_linear", "warmup": 0.25, "final": 0.1},
+        "LinearLR",
+        {"start_factor": 1.0, "end_factor": 0.1, "total_iters": 45},
+    ),
+)
+"""Schedules that follow on a warm-up of 15 steps."""
+
+PLATEAUS = (
+    {"factor": 0.5, "patience": 2, "threshold": 0.01, "cooldown": 0, "min_lr": 0.0},
+    {"factor": 0.3, "patience": 1, "threshold": 1e-4, "cooldown": 3, "min_lr": 0.05},
+)
+
+
+def plateaus() -> list[dict[str, Any]]:
+    """The rates that PyTorch's ``ReduceLROnPlateau`` leaves after each of 80 losses, for a rate of 1."""
+    import torch
+
+    draw = np.random.default_rng(8)
+    losses = np.exp(-np.arange(80) / 20) + 0.2 + 0.05 * draw.normal(size=80)
+    found = []
+    for settings in PLATEAUS:
+        oracle = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(oracle, eps=0.0, **settings)
+        rates = []
+        for loss in losses:
+            oracle.step()
+            scheduler.step(float(loss))
+            rates.append(float(oracle.param_groups[0]["lr"]))
+        found.append({"settings": settings, "losses": losses.tolist(), "rates": rates})
+    return found
+
 
 def schedules() -> dict[str, Any]:
     """The learning rates of 60 steps from each of PyTorch's schedulers."""
     import torch
 
     found = []
-    for ours, name, settings in SCHEDULES:
+    known = torch.optim.lr_scheduler
+    for ours, name, settings in SCHEDULES + AFTER_WARMUP:
         oracle = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-        scheduler = getattr(torch.optim.lr_scheduler, name)(oracle, **settings)
+        scheduler = getattr(known, name)(oracle, **settings)
+        if (ours, name, settings) in AFTER_WARMUP:
+            oracle = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+            rise = known.LinearLR(oracle, start_factor=1 / 15, total_iters=14)
+            scheduler = known.SequentialLR(oracle, [rise, getattr(known, name)(oracle, **settings)], [15])
         rates = []
         for _ in range(60):
             rates.append(float(oracle.param_groups[0]["lr"]))
@@ -290,7 +329,7 @@ def schedules() -> dict[str, Any]:
             if len(rates) < 60:
                 scheduler.step()
         found.append({"ours": ours, "scheduler": name, "settings": settings, "factors": rates})
-    return {"torch": importlib.metadata.version("torch"), "schedules": found}
+    return {"torch": importlib.metadata.version("torch"), "schedules": found, "plateaus": plateaus()}
 
 
 def main() -> None:
