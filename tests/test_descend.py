@@ -34,6 +34,7 @@ def twin(asked, starts, steps):
     rule = part.rule(settings)
     theta, path = starts.T.copy(), [starts]
     slots = [np.zeros_like(theta) for _ in rule.slots]
+    seen, memory = theta.copy(), np.zeros((len(starts), rule.vectors * len(theta) + rule.numbers))
     squares = [[np.zeros((n, n)) for _ in range(rule.pairs) for n in (len(theta), 1)] for _ in starts]
     for step in range(steps):
         gradient = gradient_of(asked, theta)
@@ -41,13 +42,26 @@ def twin(asked, starts, steps):
         for start in range(len(starts) if rule.layerwise else 0):
             own = [array[:, start] for array in (theta, gradient, *slots)]
             rule.update(VECTOR, (len(theta), 1), *own, *squares[start], *constants)
-        for place in np.ndindex((0,) if rule.layerwise else theta.shape):
+        for start in range(len(starts) if rule.whole else 0):
+            own = [np.ascontiguousarray(array[:, start]) for array in (theta, gradient)]
+            value = value_of(asked, own[0])
+            rule.update(*own, value, memory[start], *constants)
+            theta[:, start] = own[0]
+            rule.rest(own[0], memory[start], seen[:, start], *constants)
+        for place in np.ndindex(theta.shape if rule.elementwise else (0,)):
             values = rule.update(theta[place], gradient[place], *(slot[place] for slot in slots), *constants)
             theta[place] = values[0]
             for slot, value in zip(slots, values[1:], strict=True):
                 slot[place] = value
-        path.append(theta.T.copy())
+            if rule.rest:
+                seen[place] = rule.rest(theta[place], *(slot[place] for slot in slots), *constants)
+        path.append((seen if rule.rest else theta).T.copy())
     return np.stack(path, axis=1)
+
+
+def value_of(asked, point):
+    assert not is_separable(asked.surface)
+    return float(asked.surface.function(*point, *asked.surface_settings.values())[0])
 
 
 def gradient_of(asked, theta):

@@ -15,7 +15,10 @@ Array = np.ndarray
 class Updater:
     """An optimizer's two kernels and the state of one vector of parameters."""
 
-    def __init__(self, choice: Any, size: int, precision: str = "float64") -> None:
+    def __init__(
+        self, choice: Any, size: int, precision: str = "float64", shape: tuple[int, int] | None = None
+    ) -> None:
+        """``shape``: θ is W of that shape and b, not a vector."""
         from sim.catalog.optimizers import optimizer
         from sim.kernels import jit, layerwise, parts
         from sim.kernels.arguments import CONSTANTS
@@ -29,6 +32,11 @@ class Updater:
         self.hyperparameters = parts.encoded(self.part, self.settings)
         self.constants = np.zeros(CONSTANTS, precision)
         self.table = layerwise.vector_table(size)
+        if shape is not None:
+            fan_out, fan_in = shape
+            weight, known = fan_out * fan_in, dict.fromkeys(Layer._fields, 0)
+            row = known | {"fan_in": fan_in, "fan_out": fan_out, "bias": weight}
+            self.table = np.array([list(row.values())], np.int64)
         layers = [Layer(*map(int, row)) for row in self.table]
         self.state = np.zeros((layerwise.state_rows(self.rule, layers, size), size), precision)
         self.step = 0
@@ -40,6 +48,11 @@ class Updater:
         gradient = np.ascontiguousarray(gradient, theta.dtype)
         self.update(self.table, theta, gradient, self.state, self.constants, value)
 
+    @property
+    def update_numbers(self) -> list[Any]:
+        """What an elementwise rule is given besides θ, g and its slots, after ``prepare``."""
+        return list(self.constants[: self.rule.update.__code__.co_argcount - 2 - len(self.rule.slots)])
+
     def evaluated_at(self, theta: Array) -> Array:
         """Where the rule wants the parameters evaluated."""
         target = np.empty_like(theta)
@@ -48,15 +61,16 @@ class Updater:
 
 
 def descend(
-    choice: Any, gradient: Callable[[Array], Array], start: Array, steps: int, precision: str = "float64"
-) -> Array:
-    """θ after each step, (steps, size)."""
+    choice: Any, gradient: Callable[[Array], Array], start: Array, steps: int, precision: str = "float64",
+    value: Callable[[Array], float] = lambda theta: 0.0,
+) -> Array:  # fmt: skip
+    """Where θ is evaluated after each step, (steps, size)."""
     theta = np.array(start, precision)
     updater = Updater(choice, theta.size, precision)
     path = np.empty((steps, theta.size), precision)
     for step in range(steps):
-        updater(theta, gradient(theta))
-        path[step] = theta
+        updater(theta, gradient(theta), value(theta))
+        path[step] = updater.evaluated_at(theta)
     return path
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.catalog.sums import dot, total
+from sim.catalog.sums import dot, real, total
 
 
 def length(vector: Any) -> Any:
@@ -51,9 +51,10 @@ def eigen(matrix: Any) -> Any:
     """Eigenvalues and, as columns, eigenvectors of a symmetric matrix; NaN if it is not finite."""
     known = matrix.copy()
     for i in range(known.shape[0]):
-        if not np.isfinite(total(known[i])):  # LAPACK would raise, and end the training of all networks
-            known[i, i] = np.nan
-            return known[i], known * np.nan
+        whole = total(known[i])
+        if not np.isfinite(whole):  # LAPACK would raise, and end the training of all networks
+            mix(known, whole - whole, whole - whole, known)
+            return known[i], known
     values, vectors = np.linalg.eigh(known)
     return values, turned(vectors.T)
 
@@ -76,7 +77,7 @@ def orthogonal(matrix: Any, steps: Any, first: Any, third: Any, fifth: Any) -> A
         gram = product(found, turned(found))
         inner = product(gram, gram)
         mix(inner, fifth, third, gram)
-        mix(found, first, 1.0 * third / third, product(inner, found))
+        mix(found, first, real(1, first), product(inner, found))
     return found
 
 

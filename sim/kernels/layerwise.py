@@ -36,20 +36,23 @@ for _function in (*matrices.FUNCTIONS, *own_layers.FUNCTIONS, *averaged.FUNCTION
 
 # Bound when the template is specialised.
 function: Any = None
-one_tensor: Any = None
 slot_views: Any = None
 pair_views: Any = None
 fewer: Any = None
 COUNT = SLOTS = PAIRS = LAST = 0
 
 
-def _no_views(memory, start, rows, columns):
+def _no_slots(state, start, end):
     return ()
 
 
-def _slot_views(state, start, rows, columns):
+def _slot_views(state, start, end):
     """The first LAST + 1 state slots of a tensor."""
-    return (*fewer(state, start, rows, columns), state[LAST, start : start + rows * columns])
+    return (*fewer(state, start, end), state[LAST, start:end])
+
+
+def _no_pairs(room, place, rows, columns):
+    return ()
 
 
 def _pair_views(room, place, rows, columns):
@@ -60,56 +63,47 @@ def _pair_views(room, place, rows, columns):
     return (*fewer(room, place, rows, columns), left, right)
 
 
-def _one_tensor(kind, theta, gradient, state, start, rows, columns, place, settings):
-    """Update a tensor of so many rows and columns; returns where the next one's pairs begin."""
-    end = start + rows * columns
-    room = state.reshape(state.size)[SLOTS * theta.size :]
-    if rows * columns > 0:
-        function(
-            kind,
-            (rows, columns),
-            theta[start:end],
-            gradient[start:end],
-            *slot_views(state, start, rows, columns),
-            *pair_views(room, place, rows, columns),
-            *settings,
-        )
-    return place + PAIRS * (rows * rows + columns * columns)
-
-
 def update_layers(table, theta, gradient, state, constants, value):
     """One step of a layerwise rule: of each layer W, b and, with a normalizer, scale and shift."""
     settings = to_fixed_tuple(constants, COUNT)
-    place, last = 0, table.shape[0] - 1
+    room = state.ravel()[SLOTS * theta.size :]
+    place, last = table[0, 0] * 0, table.shape[0] - 1
     for number in range(table.shape[0]):
         layer = Layer(*to_fixed_tuple(table[number], LAYER_FIELDS))
-        starts = layer.weight, layer.bias, layer.scale, layer.shift
-        tensors = 4 if layer.shift > layer.scale else 2
-        for which in range(tensors):  # one call, so that it is compiled once
+        starts, rows = (layer.weight, layer.bias, layer.scale, layer.shift), layer.fan_out
+        for which in range(4 if layer.shift > layer.scale else 2):  # one call: it is compiled once
             kind = VECTOR if which > 0 else (HIDDEN if 0 < number < last else OUTER)
             columns = layer.fan_in if which == 0 else 1
-            place = one_tensor(
-                kind, theta, gradient, state, starts[which], layer.fan_out, columns, place, settings
-            )
+            start, end = starts[which], starts[which] + rows * columns
+            if end > start:
+                function(
+                    kind,
+                    (rows, columns),
+                    theta[start:end],
+                    gradient[start:end],
+                    *slot_views(state, start, end),
+                    *pair_views(room, place, rows, columns),
+                    *settings,
+                )
+            place += PAIRS * (rows * rows + columns * columns)
 
 
 def known_of(rule: Rule, typed: Any) -> dict[str, Any]:
     """What ``update_layers`` must know of a rule; ``typed`` is its compiled function."""
-    known = {
+    return {
         "function": typed,
         "slot_views": _views(_slot_views, len(rule.slots)),
         "pair_views": _views(_pair_views, rule.pairs),
         "SLOTS": len(rule.slots),
         "PAIRS": rule.pairs,
     }
-    return {"one_tensor": jit.allocating(jit.specialised(_one_tensor, "one_tensor", **known))}
 
 
 @cache
 def _views(view: Any, count: int) -> Any:
     """A function that returns ``count`` views as a tuple."""
     if count == 0:
-        return jit.allocating(_no_views)
+        return jit.allocating(_no_slots if view is _slot_views else _no_pairs)
     known = {"fewer": _views(view, count - 1), "LAST": count - 1}
     return jit.allocating(jit.specialised(view, f"{view.__name__.strip('_')}_{count}", **known))
 

@@ -164,7 +164,7 @@ def muon(
 
 def _shampoo(kind, shape, theta, g, left, right, lr, epsilon):
     slope = g.reshape(shape)
-    one, back = lr / lr, turned(slope)
+    one, back = real(1, lr), turned(slope)
     mix(left, one, one, product(slope, back))
     mix(right, one, one, product(back, slope))
     move = product(power(left, epsilon, -0.5 if kind == VECTOR else -0.25), slope)

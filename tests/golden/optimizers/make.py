@@ -275,7 +275,11 @@ SCHEDULES: tuple[tuple[dict[str, Any], str, dict[str, Any]], ...] = (
 """Ours, PyTorch's scheduler and its settings, for a rate of 1."""
 
 AFTER_WARMUP = (
-    ({"name": "warmup_cosine", "warmup": 0.25, "final": 0.1}, "CosineAnnealingLR", {"T_max": 45, "eta_min": 0.1}),
+    (
+        {"name": "warmup_cosine", "warmup": 0.25, "final": 0.1},
+        "CosineAnnealingLR",
+        {"T_max": 45, "eta_min": 0.1},
+    ),
     (
         {"name": "warmup_linear", "warmup": 0.25, "final": 0.1},
         "LinearLR",
