@@ -70,9 +70,8 @@ def test_an_update_costs_what_a_plain_loop_costs(name: str, precision: str) -> N
     updater = Updater({"name": name}, PARAMETERS, precision)
     updater.prepare(7.0, updater.hyperparameters, updater.constants)
     kernel, loop = best([ours(updater, precision), plain(updater, precision)])
-    print(
-        f"{name:22s} {precision}: {kernel:.3f} ns a parameter, plain loop {loop:.3f}, ratio {kernel / loop:.2f}"
-    )
+    shown = f"{kernel:.3f} ns a parameter, plain loop {loop:.3f}, ratio {kernel / loop:.2f}"
+    print(f"{name:22s} {precision}: {shown}")
     assert kernel <= 1.5 * loop
 
 
@@ -93,7 +92,7 @@ print(json.dumps(seconds))
 
 @pytest.mark.slow
 def test_compiling_one_more_optimizer_is_quick(tmp_path: Any) -> None:
-    """Cold, in the order of the catalog; each rule that sees a layer or all shares what the ones before it use."""
+    """Cold, in the order of the catalog; a rule that sees more than a parameter shares what others use."""
     environment = {**os.environ, "MANYNETS_CACHE": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", COLD], env=environment, capture_output=True, text=True, check=True
@@ -107,9 +106,9 @@ def test_compiling_one_more_optimizer_is_quick(tmp_path: Any) -> None:
 
 
 def test_a_study_compiles_only_the_optimizers_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sim.execute.train import prepare
     from sim.kernels import parts
     from sim.plan import plan
-    from sim.execute.train import prepare
     from sim.study import Study
 
     asked: list[str] = []
@@ -117,7 +116,7 @@ def test_a_study_compiles_only_the_optimizers_it_names(monkeypatch: pytest.Monke
     monkeypatch.setattr(
         parts, "optimizer_kernels", lambda part, *rest: asked.append(part.name) or known(part, *rest)
     )
-    grid = {"name": "g", "dataset": "digits", "samples": 64, "depth": 1, "width": 4, "steps": 2,
+    grid = {"name": "g", "dataset": "digits", "samples": 64, "depth": 1, "width": 4, "steps": 20,
             "optimizer": ["sgd", {"name": "adam", "lr": [0.1, 0.01]}]}  # fmt: skip
     prepare(plan(Study.load({"title": "two", "seed": 1, "grid": [grid]})))
     assert set(asked) == {"sgd", "adam"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 import numba
@@ -50,7 +51,7 @@ def test_says_what_it_is(name: str) -> None:
 
 @EVERY_RULE
 def test_says_how_much_it_keeps(part: Any, rule: Any) -> None:
-    """Rows of state for a vector of 40: slots, vectors, and what pairs of matrices and single numbers take."""
+    """Rows of state for a vector of 40: slots, vectors, and pairs of matrices, single numbers."""
     layers = [Layer(*map(int, row)) for row in layerwise.vector_table(40)]
     more = rule.pairs * (40 * 40 + 1) + rule.numbers
     rows, least = layerwise.state_rows(rule, layers, 40), rule.per_parameter + -(-more // 40)
@@ -381,7 +382,7 @@ def test_a_search_counts_every_gradient_and_needs_few() -> None:
 
 
 def test_a_search_accepts_points_that_satisfy_wolfe() -> None:
-    """Between two bases: f falls by at least 1e-4 of what the slope promises, and the slope shrinks to 0.9."""
+    """Between two bases f falls by 1e-4 of what the slope promises, or more, and the slope shrinks to 0.9."""
 
     def value(t: np.ndarray) -> float:
         return float((1 - t[0]) ** 2 + 100 * (t[1] - t[0] ** 2) ** 2)
@@ -393,7 +394,7 @@ def test_a_search_accepts_points_that_satisfy_wolfe() -> None:
     path = descend({"name": "lbfgs", "history": 4}, slope, np.array([-0.5, 0.8]), 60, value=value)
     bases = path[np.r_[True, (np.diff(path, axis=0) != 0).any(axis=1)]]
     assert len(bases) > 10
-    for before, after in zip(bases[:-1], bases[1:], strict=True):
+    for before, after in pairwise(bases):
         step = after - before
         promised = slope(before) @ step
         assert promised < 0

@@ -64,7 +64,8 @@ def train_network(trial: Trial, precision: str = "float64", steps: int = 200) ->
 
     *arrays, order = network_arrays(trial.widths)
     return train_arrays(
-        *arrays, batches(trial, order)[:steps], optimizer=trial.choice("network"), weight_decay=trial.weight_decay,
+        *arrays, batches(trial, order)[:steps],
+        optimizer=trial.choice("network"), weight_decay=trial.weight_decay,
         decay="decoupled" if trial.decoupled else "l2", clipping=trial.clipping, precision=precision,
     )  # fmt: skip
 

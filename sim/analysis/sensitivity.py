@@ -192,9 +192,9 @@ def memory(optimizers: Sequence[str], precision: str = "float32", own: Sequence[
     rows = []
     for name in dict.fromkeys(optimizers):
         rule = _rule(name, own)
-        values = len(rule.slots) + 2 * rule.pairs
+        values = rule.per_parameter + 2 * rule.pairs
         rows.append({
-            "optimizer": name, "slots": len(rule.slots), "pairs": rule.pairs, "values": values,
+            "optimizer": name, "slots": rule.per_parameter, "pairs": rule.pairs, "values": values,
             "bytes": values * BYTES[precision],
         })  # fmt: skip
     return pd.DataFrame(rows, columns=["optimizer", "slots", "pairs", "values", "bytes"])

@@ -1,8 +1,9 @@
 """Schedules: what each step multiplies the learning rate by.
 
 A schedule is a function of the numbers of all steps, 0, 1, … as float64, and of how many
-steps there are; one, ``plateau``, looks at the loss besides.  It returns their factors, which multiply whatever learning rate the optimizer
-has.  Lengths are shares of the training, so that one schedule fits runs of any length.
+steps there are; one, ``plateau``, looks at the loss besides.  It returns their factors, which
+multiply whatever learning rate the optimizer has.  Lengths are shares of the training, so that
+one schedule fits runs of any length.
 Whatever a rule does beyond multiplying by lr is untouched: Rprop, which uses lr for its
 first step only, hardly notices a schedule.
 """
@@ -95,7 +96,7 @@ def warmup_cosine(step: Any, steps: int, warmup: float = 0.1, final: float = 0.0
 
 @schedule(limits={"warmup": SHARE, "final": SHARE})
 def warmup_linear(step: Any, steps: int, warmup: float = 0.1, final: float = 0.0) -> Any:
-    """The rise of ``warmup`` over w = warmup · T steps, then a straight fall from 1 to ``final`` over the rest.
+    """The rise of ``warmup`` over w = warmup · T steps, then a straight fall from 1 to ``final``.
 
     As PyTorch's ``LinearLR`` after ``LinearLR``.  Source: Devlin et al. 2019.
     """

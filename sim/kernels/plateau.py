@@ -8,7 +8,8 @@ from sim.catalog.schedules import COOLDOWN, EVERY, FACTOR, FINAL, PATIENCE, THRE
 from sim.kernels import jit
 
 RATE, BEST, BAD, COOLING, SUM, COUNT, STATE = range(7)
-"""What is remembered: the factor reached, the smallest mean, means since then, means to wait, a mean's sum and count."""
+"""What is remembered: the factor reached, the smallest mean, means since then, means to wait, and of the
+mean under way its sum and count."""
 
 
 @jit.inlined

@@ -140,6 +140,16 @@ def condition(theta, gradient, numbers, rate):
 
 
 @jit.inlined
+def rate_factor(fleet, r, step, course, room, value):
+    """What the step's learning rate is multiplied by; a schedule that watches takes the loss in for later."""
+    row = fleet.schedule[r]
+    factor = course.factors[row, step % course.factors.shape[1]] * room.plateau[RATE]
+    if course.plateaus[row, 0] > 0.0:
+        watch(room.plateau, course.plateaus[row], value)
+    return factor
+
+
+@jit.inlined
 def train_one(space, network, samples, fleet, r, course, notes, room, parts, tools):
     """Train network r; checkpoint c is measured when ``course.checkpoints[c]`` updates have been made.
 
@@ -150,10 +160,9 @@ def train_one(space, network, samples, fleet, r, course, notes, room, parts, too
     learning = settings_of(fleet, r, numbers, numbers.running_momentum)
     resting = settings_of(fleet, r, numbers, 0.0)
     checkpoints, constants = borrowed(course.checkpoints), borrowed(room.constants)
-    hyperparameters, factors = borrowed(room.hyperparameters), borrowed(course.factors[fleet.schedule[r]])
+    hyperparameters = borrowed(room.hyperparameters)
     frozen, held = borrowed(fleet.frozen), borrowed(fleet.held[r])
-    watching, plateau = borrowed(course.plateaus[fleet.schedule[r]]), borrowed(room.plateau)
-    begin(plateau)
+    begin(room.plateau)
     for i in range(hyperparameters.size):
         hyperparameters[i] = fleet.optimizer[r, i]
     measured = notes.layers.shape[2]
@@ -189,9 +198,7 @@ def train_one(space, network, samples, fleet, r, course, notes, room, parts, too
             before = network.work[space.before : space.before + network.theta.size]
             for i in range(network.theta.size):
                 before[i] = network.theta[i]
-        hyperparameters[0] = fleet.optimizer[r, 0] * factors[step % factors.size] * plateau[RATE]
-        if watching[0] > 0.0:
-            watch(plateau, watching, value)
+        hyperparameters[0] = fleet.optimizer[r, 0] * rate_factor(fleet, r, step, course, room, value)
         condition(network.theta, network.gradient, numbers, hyperparameters[0])
         silence(network.gradient, frozen)
         hold(network.theta, frozen, held)

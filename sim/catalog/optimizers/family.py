@@ -44,7 +44,8 @@ class Rule:
 
     Gradients are taken at θ.  A rule that wants its parameters evaluated elsewhere says where:
     ``rest(θ, *slots, *numbers)`` of one parameter, with the numbers of the latest update (zeros before the
-    first); of the whole vector ``rest(θ, memory, target, *numbers)``.  Checkpoints score a network there, and there it is when training ends.
+    first); of the whole vector ``rest(θ, memory, target, *numbers)``.  Checkpoints score
+    a network there, and there it is when training ends.
     """
 
     update: Callable[..., Any]

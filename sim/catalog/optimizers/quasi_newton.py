@@ -16,7 +16,8 @@ from sim.catalog.sums import dot, real
 
 PHASE, PAIRS, NEWEST, SCALE, VALUE, SLOPE, LENGTH, LARGEST, TRIALS, SHORT = range(10)
 """Phase of the search; pairs held, and which is the newest; the scale of the first inverse Hessian; f and
-g·d at the base; the step length tried; largest entry of d; trials so far; whether the latest was too near an end."""
+g·d at the base; the step length tried; largest entry of d; trials so far; whether the latest was too near
+an end."""
 ENDS, NUMBERS = 10, 20
 """Two ends of a bracket, (length, f, g·d) each; then 1/(y·s) of each pair, and room for as many numbers."""
 BEGIN, WIDEN, NARROW, OVER = 0.0, 1.0, 2.0, 3.0
@@ -159,7 +160,7 @@ def inside(notes: Any) -> Any:
 
 
 def search(notes: Any, vectors: Any, g: Any, value: Any, still: Any, most: Any) -> Any:
-    """Take in a trial; true if the lower end of the bracket is to be the next base, false for another trial."""
+    """Take in a trial; true if the lower end of the bracket is to be the next base, else one more trial."""
     slope = float(dot(g, vectors[DIRECTION]))
     if notes[PHASE] == WIDEN:
         found = widen(notes, vectors, g, value, slope, most)

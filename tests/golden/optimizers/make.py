@@ -1,4 +1,4 @@
-"""Ask PyTorch, optax and others, in float64, for the walks that ``tests/test_optimizers_golden.py`` compares with.
+"""Ask PyTorch, optax and others, in float64, for the walks ``tests/test_optimizers_golden.py`` compares with.
 
     pip install torch jax optax schedulefree pytorch-optimizer
     python tests/golden/optimizers/make.py
@@ -24,7 +24,7 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from trials import FLAT, STEPS, TRIALS, VALUES, Trial, batches, clipped, network_arrays  # noqa: E402
+from trials import FLAT, STEPS, TRIALS, VALUES, Trial, clipped, network_arrays  # noqa: E402
 
 LIBRARIES = {
     "torch": ("torch",),
