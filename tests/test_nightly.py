@@ -13,6 +13,7 @@ import sys
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -325,11 +326,13 @@ def test_a_slow_moment_is_measured_again(tmp_path, monkeypatch):
         slow = len(looks) == 8
         return [share(0.2 if slow else 0.7 + 0.001 * len(looks), "tiny: share of the peak")]
 
+    monkeypatch.setattr(speed, "entries", lambda team, points: [SimpleNamespace(point=p) for p in points])
     monkeypatch.setattr(speed, "measure", measured)
     _, outcomes = _nights(tmp_path, monkeypatch, 8)
     assert [outcome.code for outcome in outcomes] == [night.FINE] * 8
     assert len(looks) == 9
     assert outcomes[-1].verdicts[0].figure.value == pytest.approx(0.709)
+    assert outcomes[-1].headline == "as it was; 1 figure judged"
 
 
 def test_speed_is_a_share_of_the_peak_beside_it():
@@ -413,6 +416,22 @@ def test_bad_input_exits_2(tmp_path, words, capsys):
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_where_no_file_can_be_is_refused_before_anything_is_measured(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main(["nightly", "--history", str(tmp_path / "file" / "h.sqlite")]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path / 'file' / 'h.sqlite'}: no file can be made in {tmp_path / 'file'}\n"
+    )
+
+
+def test_a_page_that_cannot_be_written_does_not_lose_the_night(tmp_path, small, capsys):
+    (tmp_path / "file").touch()
+    words = ("--study", str(small), "--points", "none", "--page", str(tmp_path / "file" / "h.html"))
+    assert _command(tmp_path, *words) == 2
+    assert "night 1 is kept" in capsys.readouterr().err
+    assert len(History(tmp_path / "h.sqlite").nights) == 1
 
 
 def test_help_loads_nothing_heavy():

@@ -101,6 +101,7 @@ class History:
         if self.path.is_dir():
             raise StudyError(f"{self.path}: is a folder, not a history of nights")
         if self._is_missing:
+            self._refuse_place()
             return []
         if not os.access(self.path, os.R_OK | os.W_OK):
             raise StudyError(f"{self.path}: cannot be read and written")
@@ -109,6 +110,12 @@ class History:
                 return []
             self._examine(connection)
             return list(_records(connection))
+
+    def _refuse_place(self) -> None:
+        """Raise where no file could be made, before anything is measured for it."""
+        folder = next(place for place in self.path.absolute().parents if place.exists())
+        if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+            raise StudyError(f"{self.path}: no file can be made in {folder}")
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         place = f"file:{quote(str(self.path.absolute()))}?mode={mode}"

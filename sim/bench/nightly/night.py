@@ -168,23 +168,29 @@ def _conclude(
     bad = any(verdict.word in BAD for verdict in verdicts) or bool(troubles)
     headline = summary(verdicts, troubles)
     number = history.append(about, [(verdict.figure, verdict.word) for verdict in verdicts])
-    draw(wishes.page, headline, verdicts, about, history.records)
+    try:
+        draw(wishes.page, headline, verdicts, about, history.records)
+    except OSError as error:
+        said = f"{wishes.page}: cannot write the page ({error.strerror}); night {number} is kept: {headline}"
+        raise StudyError(said) from error
     return Outcome(REGRESSED if bad else FINE, headline, verdicts, troubles, number)
 
 
 def summary(verdicts: Sequence[Verdict], troubles: Sequence[str]) -> str:
     """The night in one line."""
+    from sim.views import wording
+
     counts = {
-        "regressions": sum(v.word in BAD for v in verdicts),
-        "not measured": len(troubles),
-        "gains": sum(v.word == GAIN for v in verdicts),
-        "accepted": sum(v.word == ACCEPTED for v in verdicts),
+        "regression": sum(v.word in BAD for v in verdicts),
+        "unmeasured part": len(troubles),
+        "gain": sum(v.word == GAIN for v in verdicts),
+        "accepted change": sum(v.word == ACCEPTED for v in verdicts),
     }
-    told = [f"{count} {name}" for name, count in counts.items() if count] or ["as it was"]
+    told = [wording.count(number, name) for name, number in counts.items() if number] or ["as it was"]
     judged = sum(v.word not in ("", NONE) for v in verdicts)
     if not judged and not troubles:
         told = []
     for name, kinds in (("learning", (START, LEARNING)), ("speed", (SPEED,))):
         waiting = sum(v.word == NONE and v.figure.kind in kinds for v in verdicts)
-        told += [f"no verdict yet on {waiting} figures of {name}"] if waiting else []
-    return f"{', '.join(told)}; {judged} figures judged"
+        told += [f"no verdict yet on {wording.count(waiting, 'figure')} of {name}"] if waiting else []
+    return f"{', '.join(told)}; {wording.count(judged, 'figure')} judged"

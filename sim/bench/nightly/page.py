@@ -12,6 +12,7 @@ from sim.bench.nightly.figures import LEARNING, NOTED, SPEED, START, Figure
 from sim.bench.nightly.history import Night, Record
 from sim.bench.nightly.sparkline import Dot, sparkline
 from sim.bench.nightly.verdict import ACCEPTED, BAD, GAIN, REGRESSION, SUSPECT, Verdict
+from sim.views import wording
 from sim.views.saving import write
 
 SHOWN_NIGHTS = 60
@@ -100,9 +101,9 @@ def _nights(records: Sequence[Record]) -> list[Row]:
     for number, members in found.items():
         bad = [record.figure.name for record in members if record.word in BAD]
         gains = [record.figure.name for record in members if record.word in (GAIN, ACCEPTED)]
-        outcome = "; ".join([f"{len(bad)} regressions: {', '.join(bad[:3])}"] if bad else []) or (
-            f"{len(gains)} changes: {', '.join(gains[:3])}" if gains else "fine"
-        )
+        outcome = f"{wording.count(len(bad), 'regression')}: {', '.join(bad[:3])}" if bad else "fine"
+        if gains and not bad:
+            outcome = f"{wording.count(len(gains), 'change')}: {', '.join(gains[:3])}"
         style = "bad" if bad else "gain" if gains else ""
         rows.append(Row(number, members[0].about, len(members), outcome, style))
     return rows[:-SHOWN_NIGHTS - 1:-1]  # fmt: skip
