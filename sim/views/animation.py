@@ -70,7 +70,7 @@ def _frames(figure: Figure, moving: Sequence[Moving], steps: list[int]) -> list[
             for path in moving:
                 count = int(np.searchsorted(path.step, step, side="right"))
                 path.line.set_data(path.x[:count], path.y[:count])
-                path.line.axes.draw_artist(path.line)
+                figure.draw_artist(path.line)
             figure.draw_artist(clock)
             found.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy()))
         clock.remove()

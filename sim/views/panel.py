@@ -25,7 +25,7 @@ REACH = 1.0
 LARGEST = 65535
 SHOWN = 8
 """Paths that are drawn until the reader chooses others."""
-DASHES = ([], [7, 4], [2, 3])
+DASHES: tuple[list[int], ...] = ([], [7, 4], [2, 3])
 """Dashes of the lines in pixels, in the order of those of the figures."""
 
 

@@ -25,7 +25,7 @@ def from_each_start(records: DescentRecords) -> Sheet:
     frame = analysis.from_each_start(runs, ends, names)
     frame.insert(6, "end", [ended(row, records.known(row["surface"])) for _, row in frame.iterrows()])
     frame["start_name"] = [start_name(name) for name in frame["start_name"]]
-    told = [_first_there(records, start, rows) for start, rows in frame.groupby("start_name", sort=False)]
+    told = [_first_there(records, str(start), rows) for start, rows in frame.groupby("start_name", sort=False)]
     frame = frame.rename(columns={"start_name": "start"}).drop(columns=["status", "best"])
     varied = [f for f in ("surface", "noise", "steps") if f not in records.varying]
     return Sheet(frame.drop(columns=varied), wording.joined(*told))
