@@ -56,7 +56,7 @@ def test_three_differences_by_hand():
 
 
 def test_six_differences_by_hand():
-    # All positive: two of 2⁶ ways to give them signs. The 95 % interval reaches from the least to the largest.
+    # All positive: two of 2⁶ ways to give them signs. The 95 % interval: from least to largest.
     found = paired_mean([1.0, 2.0, 1.0, 3.0, 2.0, 1.0])
     assert found.p.item() == 2 / 64
     assert (found.mean.item(), found.low.item(), found.high.item()) == (10 / 6, 1.0, 3.0)
@@ -237,7 +237,7 @@ TINY = 1e-9
 
 
 def _judged_by_simulation(differences: np.ndarray) -> np.ndarray:
-    """(repetitions, claims): whether each is supported; the smallest effect that matters is next to nothing."""
+    """(repetitions, claims): whether each is supported, where next to nothing matters."""
     tested, question = paired_mean(differences), claim(matters=TINY)
     verdicts = []
     for mean, low, high, p in zip(*tested, strict=True):

@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from records import make_records
+from test_claims_study import ABOUT_THEM, COMPARED
 
 from sim.analysis import quantities
 from sim.analysis.claims import OPEN, SUPPORTED, Effect, Evidence, judge
 from sim.run import main
+from sim.study import Study
 from sim.study.claim_load import claims_in
 from sim.study.quantities import OF_NETWORKS, OF_SURFACES
 from sim.views import report_claims, style
@@ -69,6 +71,17 @@ def results(tmp_path_factory):
     return folder / "out"
 
 
+@pytest.fixture
+def only_claims(monkeypatch):
+    """Of the report the claims alone: the other chapters take their time."""
+
+    def draw(directory, quiet):
+        with mpl.rc_context(style.settings()):
+            report_claims.part(directory)
+
+    monkeypatch.setattr("sim.run._report", draw)
+
+
 def test_verdicts_are_in_the_tables(results):
     rows = list(csv.DictReader((results / "tables/claims_verdicts.csv").open()))
     assert [row["claim"] for row in rows] == ["deeper", "longer"]
@@ -113,16 +126,15 @@ def test_the_report_is_the_same_again(results):
     assert all(path.read_bytes() == content for path, content in written.items())
 
 
-def test_other_claims_judge_the_same_records(results):
+def test_other_claims_judge_the_same_records(results, only_claims):
     study = STUDY.replace("matters = 0.5", "matters = 50.0").replace('by = ["activation"]', "")
     (results.parent / "small.toml").write_text(study)
     assert main([str(results.parent / "small.toml"), "--out", str(results), "--quiet"]) == 0
     rows = list(csv.DictReader((results / "tables/claims_verdicts.csv").open()))
     assert rows[0]["verdict"] == "refuted"
-    assert not (results / "tables/claims_levels.csv").exists()
 
 
-def test_a_part_that_was_left_out_leaves_its_claims_open(tmp_path):
+def test_a_part_that_was_left_out_leaves_its_claims_open(tmp_path, only_claims):
     (tmp_path / "small.toml").write_text(STUDY)
     asked = [str(tmp_path / "small.toml"), "--out", str(tmp_path / "out"), "--quiet", "--only", "wells"]
     assert main(asked) == 0
@@ -130,13 +142,44 @@ def test_a_part_that_was_left_out_leaves_its_claims_open(tmp_path):
     assert (rows[0]["verdict"], rows[0]["reason"]) == (OPEN, "24 values are missing")
 
 
-def test_the_claim_in_the_readme_is_judged(tmp_path):
+def test_claims_about_a_comparison_are_judged_by_its_last_stage(tmp_path, only_claims):
+    study = Study.load({**COMPARED, "claim": [ABOUT_THEM]})
+    (tmp_path / "compared.toml").write_text(study.to_toml())
+    assert main([str(tmp_path / "compared.toml"), "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    (row,) = csv.DictReader((tmp_path / "out/tables/claims_verdicts.csv").open())
+    runs = pd.read_parquet(tmp_path / "out/runs.parquet")
+    runs = runs[(runs["stage"] == "report") & (runs["setting"] == "tuned")]
+    steps = runs["steps_to_target"].fillna(runs["steps"]).groupby(runs["entrant"]).mean()
+    assert float(row["effect"]) == pytest.approx(steps["slow"] - steps["plain"])
+    assert (row["pairs"], row["units"]) == ("12", "6")
+
+
+SMALLER = (
+    "replicates=3", "grid.speed.dataset=['wine', 'breast_cancer']", "grid.speed.steps=60",
+    "grid.cures.dataset=['wine', 'breast_cancer']", "grid.cures.steps=40", "grid.exploding.steps=40",
+    "grid.batches.steps=60", "descent.beside_poorer.map=5", "descent.noisy.map=5",
+)  # fmt: skip
+
+
+def test_the_shipped_claims_run_small(tmp_path, only_claims):
+    changes = [word for change in SMALLER for word in ("--set", change)]
+    asked = [str(ROOT / "studies/claims.toml"), *changes, "--quiet", "--out", str(tmp_path / "out")]
+    assert main(asked) == 0
+    rows = list(csv.DictReader((tmp_path / "out/tables/claims_verdicts.csv").open()))
+    assert len(rows) == len(Study.load(ROOT / "studies/claims.toml").claims)
+    assert all(row["effect"] for row in rows)  # nothing is missing
+    of_networks = [row for row in rows if row["units"] in ("2", "3")]
+    assert len(of_networks) > 25
+    assert {row["verdict"] for row in of_networks} == {OPEN}  # three replicates prove nothing
+
+
+def test_the_claim_in_the_readme_is_judged(tmp_path, only_claims):
     written = re.findall(r"^```toml\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     assert "[[claim]]" in written[1]
     (tmp_path / "my.toml").write_text("\n".join(written).replace("steps = 300", "steps = 12"))
-    small = ["--set", "width=4", "--set", "dataset=iris", "--set", "replicates=2", "--set", "activation=tanh"]
-    small = small[:-1] + ["activation=['tanh', 'sigmoid']", "--quiet", "--out", str(tmp_path / "out")]
-    assert main([str(tmp_path / "my.toml"), *small]) == 0
+    changes = ("width=4", "dataset=iris", "replicates=2", "activation=['tanh', 'sigmoid']")
+    small = [word for change in changes for word in ("--set", change)]
+    assert main([str(tmp_path / "my.toml"), *small, "--quiet", "--out", str(tmp_path / "out")]) == 0
     (row,) = csv.DictReader((tmp_path / "out/tables/claims_verdicts.csv").open())
     assert row["reason"] == "2 replicates are too few for an interval"
 
@@ -148,7 +191,9 @@ def _tables() -> dict[str, pd.DataFrame]:
     return make_records()._asdict()
 
 
-@pytest.mark.parametrize("name", [*OF_NETWORKS, "steps_to_learned", "log10_steps_to_learned", "success_learned"])
+@pytest.mark.parametrize(
+    "name", [*OF_NETWORKS, "steps_to_learned", "log10_steps_to_learned", "success_learned"]
+)
 def test_every_quantity_of_networks_is_computed(name):
     tables = _tables()
     found = quantities.of_networks(tables, name, "learned", -1)
@@ -199,7 +244,7 @@ def test_a_loss_that_falls_steadily_has_no_noise_and_one_that_jumps_has():
 
 
 def test_long_lists_of_claims_go_on_more_pages():
-    entry = {"name": "c", "sentence": "A sentence of a claim that takes two lines in the figure.", "on": "g",
+    entry = {"name": "c", "sentence": "A sentence that takes two lines in the figure of claims.", "on": "g",
              "quantity": "success", "matters": 0.5, "direction": "higher", "a": {"f": 1}, "b": {"f": 2}}  # fmt: skip
     (claim,) = claims_in({"claim": [entry]}, "test")
     found = Evidence(claim, 1.0, 0.0, Effect(90.0, 80.0, 100.0, 1e-9, 14, 14))

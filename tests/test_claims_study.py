@@ -119,8 +119,8 @@ WRONG = [
     ({"b": {"depth": 5}}, ".b: {'depth': 5} selects the same runs as a"),
     ({"b": {"depth": [2, 5]}}, ".b: {'depth': [2, 5]} shares 14 of its cells with a"),
     ({"where": {"depth": 2}}, ".where: 'depth' is chosen by a already"),
-    ({"quantity": "final_test_acuracy"}, ".quantity: 'final_test_acuracy' is not a quantity of grid 'depths'; "
-     "did you mean 'final_test_accuracy'?"),
+    ({"quantity": "final_test_acuracy"}, ".quantity: 'final_test_acuracy' is not a quantity of grid 'depths'"
+     "; did you mean 'final_test_accuracy'?"),
     ({"quantity": "steps_to_lerned"}, "did you mean 'steps_to_learned'?"),
     ({"quantity": "path_length"}, "'path_length' is not a quantity of grid"),
     ({"direction": "up"}, ".direction: 'up' is not one of the choices (choices: higher, lower, neither)"),
@@ -131,7 +131,7 @@ WRONG = [
     ({"by": ["width"]}, ".by[0]: 'width' has one level here, 4"),
     ({"b": {"on": "fewer", "optimizer": "sgd"}, "quantity": "final_train_loss"},
      ".paired: True cannot be kept: a has 6 replicates, b has 4"),
-    ({"b": {"on": "wells", "optimizer": "sgd"}}, "are networks and surfaces"),
+    ({"b": {"on": "wells", "optimizer": "sgd"}}, ".b.on: 'wells' is a descent, a is of a grid"),
     ({"on": "fewer", "a": {"activation": "relu"}, "b": {"activation": "tanh"}},
      ".quantity: 'log10_gradient_ratio' needs 'gradients', which grid 'fewer' does not measure"),
     ({"on": "fewer", "a": {"activation": "relu"}, "b": {"activation": "tanh"}, "quantity": "success"},
@@ -167,6 +167,60 @@ def test_settings_without_a_partner_are_named():
         Study.load(table)
     table["claim"][0]["paired"] = False
     Study.load(table)
+
+
+COMPARED = {
+    "defaults": {"dataset": "iris", "width": 4, "steps": 20},
+    "comparison": {
+        "trials": 3, "tuning_seeds": 1, "target_seeds": 2, "report_seeds": 6, "founding": ["plain"],
+        "optimizer": [
+            {"name": "plain", "optimizer": {"name": "sgd"}, "default": {"lr": 0.01},
+             "search": {"lr": {"start": 0.1, "stop": 10.0, "scale": "log"}}},
+            {"name": "slow", "optimizer": {"name": "sgd"}, "default": {"lr": 0.001},
+             "search": {"lr": {"start": 0.0001, "stop": 0.001, "scale": "log"}}},
+        ],
+    },
+    "problem": [{"name": "flowers"}, {"name": "deeper_flowers", "depth": 3}],
+}  # fmt: skip
+ABOUT_THEM = {
+    "name": "slower", "sentence": "The slow one is slower.", "on": "comparison", "a": {"optimizer": "slow"},
+    "b": {"optimizer": "plain"}, "where": {"setting": "tuned"}, "quantity": "steps_to_target",
+    "direction": "higher", "matters": 1, "by": ["problem"],
+}  # fmt: skip
+
+
+def test_claims_about_a_comparison_select_optimizers_problems_and_settings():
+    loaded = Study.load({**COMPARED, "claim": [ABOUT_THEM]})
+    members = members_of(loaded, loaded.claims[0])
+    assert [dict(member.pair) for member in members if member.side == "a"] == [
+        {"problem": name, "setting": "tuned"} for name in ("flowers", "deeper_flowers")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"a": {"optimizer": "plane"}},
+            ".a.optimizer: 'plane' is no optimizer of comparison 'comparison'; did you",
+        ),
+        (
+            {"on": "flowers"},
+            ".on: 'flowers' is neither a grid nor a descent of this study (choices: comparison)",
+        ),
+        (
+            {"a": {"lr": 0.1}},
+            ".a: 'lr' is not a factor of comparison 'comparison' (choices: problem, optimizer, s",
+        ),
+        ({"tuned": True}, ".tuned: True is what a comparison does by itself"),
+        ({"quantity": "steps_to_learned"}, "did you mean 'steps_to_target'?"),
+        ({"quantity": "test_loss_risen", "checkpoint": 3}, ".checkpoint: 3 is of no use to test_loss_risen"),
+    ],
+)
+def test_mistakes_about_a_comparison(changes, said):
+    with pytest.raises(StudyError) as caught:
+        Study.load({**COMPARED, "claim": [{**ABOUT_THEM, **changes}]})
+    assert said in str(caught.value)
 
 
 def test_names_differ_and_claims_are_a_list():

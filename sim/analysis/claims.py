@@ -2,26 +2,27 @@
 
 Rows of a claim: side (a, b), pair, base, arm (numbers: what they have in common or differ in, see
 :class:`sim.study.claim_cells.Member`), rate (learning rate), reference, unit (what counts as one piece of
-evidence: the replicate of networks, the start on surfaces), value, criterion (what a rate is chosen by), and a
-column for each factor of ``by``.
+evidence: the replicate of networks, the start on surfaces), value, criterion (what a rate is chosen by), and
+a column for each factor of ``by``.
 
-**Effect**: per unit the mean over its pairs of a − b, then the mean over units; its interval and p are those of
-:func:`sim.analysis.randomization.paired_mean`.  Against a number
-instead of b: the mean over units of a minus it.  With ``wins``: the share of pairs in which a beats every arm of
-b, ties counting half, minus one half.
+**Effect**: per unit the mean over its pairs of a − b, then the mean over units; its interval and p are those
+of :func:`sim.analysis.randomization.paired_mean`.  Against a number instead of b: the mean over units of a
+minus it.  With ``wins``: the share of pairs in which a beats every arm of b, ties counting half, minus one
+half.
 
-**Verdict**, with the effect turned so that positive is what the claim says, and Holm's adjustment of p over all
-claims of the study:
+**Verdict**, with the effect turned so that positive is what the claim says, and Holm's adjustment of p over
+all claims of the study:
 
-- *supported*: the whole 95 % interval lies above the smallest effect that matters, and the adjusted p < 0.05;
+- *supported*: the whole 95 % interval lies above the smallest effect that matters, and the adjusted p is
+  below 0.05;
 - *refuted*: the whole interval lies below the smallest effect that matters;
-- *depends*: at one level of a factor of ``by`` the claim is supported, at another refuted; intervals of k levels
-  are those of 1 − 0.05/k, their p adjusted over the levels of all claims;
+- *depends*: at one level of a factor of ``by`` the claim is supported, at another refuted; intervals of k
+  levels are those of 1 − 0.05/k, their p adjusted over the levels of all claims;
 - *too little evidence*: everything else, and wherever a value is missing.
 
-A claim that **neither** is ahead turns this round: *supported* where the whole interval lies between minus and
-plus the smallest effect that matters, or where a is ahead at one level and b at another; *refuted* where one of
-them is ahead.
+A claim that **neither** is ahead turns this round: *supported* where the whole interval lies between minus
+and plus the smallest effect that matters, or where a is ahead at one level and b at another; *refuted* where
+one of them is ahead.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the records say to one claim; ``missing``: values that are not there; ``edge``: best rates at an end."""
+    """What the records say to one claim; ``missing`` values, and ``edge``, how many best rates are at an end."""
 
     claim: Claim
     a_mean: float
@@ -114,22 +115,21 @@ def evidence(claim: Claim, rows: pd.DataFrame, better: str) -> Evidence:
     means = rows.groupby("side")["value"].mean()
     b_mean = means["b"] if claim.than is None else claim.than
     found = _differences(claim, rows)
-    levels = []
+    levels: list[Level] = []
     for factor in claim.by:
         each = list(dict.fromkeys(rows[factor]))
         sure = 1 - SIGNIFICANT / len(each)
-        for level in each:
-            levels.append(Level(factor, level, _effect(claim, found[found[factor] == level], sure)))
-    return Evidence(
-        claim, means["a"], b_mean, _effect(claim, found, CONFIDENCE), tuple(levels), 0, edge
-    )
+        levels += [
+            Level(factor, level, _effect(claim, found[found[factor] == level], sure)) for level in each
+        ]
+    return Evidence(claim, means["a"], b_mean, _effect(claim, found, CONFIDENCE), tuple(levels), 0, edge)
 
 
 def _tuned(claim: Claim, rows: pd.DataFrame, better: str) -> tuple[pd.DataFrame, int]:
     """Each side's best learning rate, chosen on every third unit and judged on the others.
 
-    Of equals the one in their middle, which bears to be missed both ways.  Where the claim is about missing it, the rates next to the best one stand in
-    its place, and what is lost against it is the value.
+    Of equals the one in their middle, which bears to be missed both ways.  Where the claim is about missing
+    it, the rates next to the best one stand in its place, and what is lost against it is the value.
     """
     choosing = rows["unit"] % TUNING == 0
     judged, edge = [], 0
@@ -149,7 +149,9 @@ def _tuned(claim: Claim, rows: pd.DataFrame, better: str) -> tuple[pd.DataFrame,
 def _ranked(rows: pd.DataFrame, better: str) -> pd.Series:
     """Learning rates, the best first; of those that are equally good the one in the middle first."""
     scores = rows.groupby("rate", dropna=False)["criterion"].mean().reset_index()
-    place = scores.groupby("criterion")["rate"].rank() - scores.groupby("criterion")["rate"].transform("size") / 2
+    place = (
+        scores.groupby("criterion")["rate"].rank() - scores.groupby("criterion")["rate"].transform("size") / 2
+    )
     order = scores.assign(apart=(place - 0.5).abs())
     ways = [better == "lower", True, True]
     return order.sort_values(["criterion", "apart", "rate"], ascending=ways, kind="stable")["rate"]
@@ -248,7 +250,11 @@ def _by_factor(claim: Claim, levels: Sequence[Level], level_p: Sequence[float]) 
     """Factor -> what is said at its levels."""
     found: dict[str, set[str]] = {}
     for level, p in zip(levels, level_p, strict=True):
-        said = _ahead(claim, level.effect, p) if claim.direction == "neither" else verdict_of(claim, level.effect, p)
+        said = (
+            _ahead(claim, level.effect, p)
+            if claim.direction == "neither"
+            else verdict_of(claim, level.effect, p)
+        )
         found.setdefault(level.factor, set()).add(said)
     return found
 

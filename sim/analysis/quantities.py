@@ -1,8 +1,9 @@
 """The quantities of claims (:mod:`sim.study.quantities`), computed from the records: no run is left out.
 
-A network that diverged has the loss it had untrained (whoever stops there has it for nothing), accuracy 0, and
-never reaches a target afterwards.  Who does not reach a target counts with all the steps there were.  A norm of
-exactly zero counts as 1e-308.  What cannot be told of a run is NaN, and a claim with one has no verdict.
+A network that diverged has the loss it had untrained (whoever stops there has it for nothing), accuracy 0,
+and never reaches a target afterwards.  Who does not reach a target counts with all the steps there were.  A
+norm of exactly zero counts as 1e-308.  What cannot be told of a run is NaN, and a claim with one has no
+verdict.
 """
 
 from __future__ import annotations
@@ -134,7 +135,9 @@ READ: Mapping[str, Callable[[pd.DataFrame, pd.DataFrame], pd.Series]] = {
 """What is read from runs and curves."""
 
 READ_AT: Mapping[str, Callable[[pd.DataFrame, pd.DataFrame, int], pd.Series]] = {
-    "log10_gradient_ratio": lambda runs, layers, at: log10_ratio(runs, layers, checkpoint=at).clip(lower=FLOOR),
+    "log10_gradient_ratio": lambda runs, layers, at: log10_ratio(runs, layers, checkpoint=at).clip(
+        lower=FLOOR
+    ),
     "log10_layer_factor": _layer_factor,
     "gradient_drift": lambda runs, layers, at: _layer_factor(runs, layers, at).abs(),
     "log10_update": _update,

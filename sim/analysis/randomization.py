@@ -30,13 +30,13 @@ def paired_mean(differences: ArrayLike, confidence: float = CONFIDENCE) -> Teste
     """Mean of n paired differences with interval and two-sided p; each row of (…, n) by itself.
 
     Where n ≤ 14 by Fisher's randomization test: of the 2ⁿ ways to give the differences their signs, p is the
-    share that makes the mean at least as extreme.  Its inversion is an interval of subset means: with M₍ᵢ₎ the
-    ordered means of all 2ⁿ − 1 subsets, [M₍ₖ₎, M₍₂ⁿ₋ₖ₎] covers the centre with probability 1 − 2k/2ⁿ, at least
-    so with ties.  It needs only that the differences are symmetric, which they are where A and B do the same.
-    Infinite where n is too small for the confidence asked for.
+    share that makes the mean at least as extreme.  Its inversion is an interval of subset means: with M₍ᵢ₎
+    the ordered means of all 2ⁿ − 1 subsets, [M₍ₖ₎, M₍₂ⁿ₋ₖ₎] covers the centre with probability 1 − 2k/2ⁿ, at
+    least so with ties.  It needs only that the differences are symmetric, which they are where A and B do
+    the same. Infinite where n is too small for the confidence asked for.
 
-    Where n > 14 by Student's t, p no smaller than that of n equal signs, 2 · ½ⁿ.
-    Source: Fisher (1935), The design of experiments; Hartigan (1969), Using subsample values as typical values.
+    Where n > 14 by Student's t, p no smaller than that of n equal signs, 2 · ½ⁿ. Source: Fisher (1935), The
+    design of experiments; Hartigan (1969), Using subsample values as typical values.
     """
     rows = np.atleast_2d(np.asarray(differences, dtype=np.float64))
     shape, n = rows.shape[:-1], rows.shape[-1]
@@ -79,14 +79,15 @@ def _by_subsets(rows: NDArray[np.float64], confidence: float) -> tuple[NDArray[n
     subsets, size = _subsets(rows.shape[1]), 2 ** rows.shape[1]
     k = int((1 - confidence) / 2 * size + 1e-9)
     found = [
-        _of_part(part, subsets, k)
-        for part in np.array_split(rows, max(1, -(-len(rows) * size // ROWS)))
+        _of_part(part, subsets, k) for part in np.array_split(rows, max(1, -(-len(rows) * size // ROWS)))
     ]
     low, high, tail = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return low, high, np.minimum(2 * (1 + tail) / size, 1.0)
 
 
-def _of_part(rows: NDArray[np.float64], subsets: NDArray[np.float64], k: int) -> tuple[NDArray[np.float64], ...]:
+def _of_part(
+    rows: NDArray[np.float64], subsets: NDArray[np.float64], k: int
+) -> tuple[NDArray[np.float64], ...]:
     """Bounds at the k-th subset mean from either end, and how many means lie on the rarer side of zero."""
     scale = np.abs(rows).max(axis=1, keepdims=True)
     means = rows @ subsets

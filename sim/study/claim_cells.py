@@ -1,7 +1,11 @@
-"""The runs a claim speaks of: which cells of a grid or descent are on which side, and which belong together.
+"""The runs a claim speaks of: which cells are on which side, and which belong together.
+
+Cells are those of a grid or a descent; those of ``on = "comparison"`` are problem × optimizer (its name in
+the comparison) × setting (tuned or default), as run on the seeds of the report.
 
 Two cells are a pair where they agree in everything that the sides have in common.  A factor that ``a`` or
-``b`` names is what the sides differ in; where both name the same part it is only the parameters written there.
+``b`` names is what the sides differ in; where both name the same part it is only the parameters written
+there.
 """
 
 from __future__ import annotations
@@ -17,19 +21,21 @@ from sim.study.claims import Claim
 from sim.study.factors import FACTORS
 from sim.study.model import Study
 from sim.study.parts import matches, patterns
+from sim.study.quantities import COMPARISON
 from sim.study.surface_factors import DESCENT_FACTORS
-from sim.study.values import Trouble, inside
+from sim.study.values import Trouble, inside, listed, text
 
 Cell = Mapping[str, Any]
 Pair = tuple[tuple[str, Any], ...]
 """Factor -> value of all that makes two cells partners."""
 Values = Mapping[str, tuple[Any, ...]]
 RATE = "optimizer.lr"
+SETTINGS = ("tuned", "default")
 
 
 @dataclass(frozen=True)
 class Pool:
-    """A grid or descent that claims may draw runs from: its cells in the order of the plan."""
+    """A grid, descent or comparison that claims may draw runs from: its cells in the order of the plan."""
 
     kind: str
     name: str
@@ -64,8 +70,13 @@ class Member:
 
 def pool_of(study: Study, name: str) -> Pool:
     """The grid or descent of that name with its cells; raises Trouble where there is none."""
-    if name not in study.names:
-        raise Trouble(name, "is neither a grid nor a descent of this study", study.names)
+    known = [part.name for part in (*study.grids, *study.descents)]
+    if study.comparison is not None:
+        known.append(COMPARISON)
+        if name == COMPARISON:
+            return _comparison(study)
+    if name not in known:
+        raise Trouble(name, "is neither a grid nor a descent of this study", known)
     for place, grid in enumerate(study.grids):
         if grid.name == name:
             names = tuple(grid.factors)
@@ -78,6 +89,16 @@ def pool_of(study: Study, name: str) -> Pool:
     return Pool("descent", name, descent, dicts, descent.replicates)
 
 
+def _comparison(study: Study) -> Pool:
+    """The last stage of the study's comparison."""
+    rules = study.comparison
+    assert rules is not None
+    names = ([p.name for p in study.problems], [entrant.name for entrant in rules.entrants], SETTINGS)
+    keys = ("problem", "optimizer", "setting")
+    found = tuple(dict(zip(keys, cell, strict=True)) for cell in itertools.product(*names))
+    return Pool(COMPARISON, COMPARISON, study.problems, found, rules.report_seeds)
+
+
 def pools_of(study: Study, claim: Claim) -> dict[str, Pool]:
     """What each side draws its runs from; raises Trouble where they are not of one kind."""
     found = {}
@@ -86,7 +107,7 @@ def pools_of(study: Study, claim: Claim) -> dict[str, Pool]:
         name = getattr(claim, side)["on"] if own else claim.on
         found[side] = inside(f".{side}.on" if own else ".on", lambda name: pool_of(study, name), name)
     if len({pool.kind for pool in found.values()}) > 1:
-        raise Trouble(found["b"].name, "and the other side are networks and surfaces", path=".on")
+        raise Trouble(found["b"].name, f"is a {found['b'].kind}, a is of a {found['a'].kind}", path=".b.on")
     return found
 
 
@@ -146,6 +167,8 @@ def _read(pool: Pool, selection: Mapping[str, Any], path: str) -> Values:
 
 
 def _reader(kind: str, name: str) -> Callable[[Any], Any]:
+    if kind == COMPARISON:
+        return listed(text)
     if name in HOMES:
         return patterns(name, "auto" if name == "loss" else None)
     return (FACTORS if kind == "grid" else DESCENT_FACTORS)[name].read
@@ -212,9 +235,7 @@ def described(cell: Cell) -> dict[str, Any]:
     return found
 
 
-def _member(
-    claim: Claim, side: str, pool: Pool, place: int, reference: bool, differ: set[str]
-) -> Member:
+def _member(claim: Claim, side: str, pool: Pool, place: int, reference: bool, differ: set[str]) -> Member:
     cell = pool.cells[place]
     values = described(cell)
     own = {key for key in values if key in differ or key.partition(".")[0] in differ}

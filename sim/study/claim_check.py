@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from sim.study.claim_cells import Member, Pair, Pool, members_of, pools_of, rates_of
+from sim.study.claim_cells import Cell, Member, Pair, Pool, members_of, pools_of, rates_of
 from sim.study.claim_load import error_of, place_of
 from sim.study.claims import Claim
-from sim.study.model import Study
-from sim.study.quantities import OF_NETWORKS, OF_SURFACES, LOG_STEPS, STEPS, SUCCESS, quantity_of
+from sim.study.comparison import TARGET
+from sim.study.model import Grid, Study
+from sim.study.quantities import (
+    COMPARISON,
+    DESCENT,
+    GRID,
+    LOG_STEPS,
+    OF_NETWORKS,
+    OF_SURFACES,
+    STEPS,
+    SUCCESS,
+    Quantity,
+    quantity_of,
+)
 from sim.study.resolve import shape
 from sim.study.values import Trouble
 
 ON_A_SIDE = {"a": "b", "b": "a"}
-UNITS = {"grid": "replicate", "descent": "start"}
-"""What counts as one piece of evidence."""
 
 
 def check_claims(study: Study) -> None:
@@ -43,13 +53,20 @@ def _check(study: Study, claim: Claim) -> None:
 def _check_quantity(claim: Claim, name: str, pools: Mapping[str, Pool], path: str) -> None:
     """It must be known, and so must its target be to both sides."""
     for pool in pools.values():
-        names = [target.name for target in pool.part.settings.targets] if pool.kind == "grid" else []
-        known = [*(OF_NETWORKS if pool.kind == "grid" else OF_SURFACES)]
+        names = _targets(pool)
+        known = [*(OF_SURFACES if pool.kind == DESCENT else OF_NETWORKS)]
         known += [prefix + target for prefix in (STEPS, LOG_STEPS, SUCCESS) for target in names]
         if name not in known:
             raise Trouble(name, f"is not a quantity of {pool.kind} {pool.name!r}", known, path=path)
-        if name == "success" and pool.kind == "grid" and not names:
+        if name == "success" and pool.kind == GRID and not names:
             raise Trouble(name, f"needs a target, and grid {pool.name!r} has none", path=path)
+
+
+def _targets(pool: Pool) -> list[str]:
+    """Names of the targets that the networks of a pool have."""
+    if pool.kind == COMPARISON:
+        return [TARGET]
+    return [target.name for target in pool.part.settings.targets] if pool.kind == GRID else []
 
 
 def _check_measured(claim: Claim, pools: Mapping[str, Pool], members: list[Member]) -> None:
@@ -58,24 +75,39 @@ def _check_measured(claim: Claim, pools: Mapping[str, Pool], members: list[Membe
         assert quantity is not None
         if claim.checkpoint is not None and quantity.at is None:
             raise Trouble(claim.checkpoint, f"is of no use to {claim.quantity}", path=".checkpoint")
-        if pool.kind != "grid":
+        if pool.kind == DESCENT:
             continue
-        settings = pool.part.settings
-        for needed in quantity.needs:
-            if needed not in settings.measure:
-                problem = f"needs {needed!r}, which grid {pool.name!r} does not measure"
-                raise Trouble(claim.quantity, problem, settings.measure, path=".quantity")
-        if claim.checkpoint is not None and claim.checkpoint >= settings.checkpoints.num:
-            problem = f"is more than grid {pool.name!r} has: 0 … {settings.checkpoints.num - 1}"
-            raise Trouble(claim.checkpoint, problem, path=".checkpoint")
         mine = [pool.cells[member.cell] for member in members if member.side == side]
-        if quantity.hidden > min(cell["depth"] for cell in mine):
-            problem = f"needs {quantity.hidden} hidden layers, and {side} has networks of fewer"
-            raise Trouble(claim.quantity, problem, path=".quantity")
-        regressions = [cell["dataset"] for cell in mine if not shape(cell["dataset"]).classes]
-        if quantity.classes and regressions:
-            problem = f"is measured for classes only, and {regressions[0].label} is a regression"
-            raise Trouble(claim.quantity, problem, path=".quantity")
+        grids = [p.grid for p in pool.part] if pool.kind == COMPARISON else [pool.part]
+        for grid in grids:
+            _check_settings(claim, quantity, grid)
+        if pool.kind == COMPARISON:
+            wanted = {cell["problem"] for cell in mine}
+            mine = [{k: v[0] for k, v in grid.factors.items()} for grid in grids if grid.name in wanted]
+        _check_networks(claim, quantity, side, mine)
+
+
+def _check_settings(claim: Claim, quantity: Quantity, grid: Grid) -> None:
+    """The grid must measure what the claim is about, at the checkpoint it names."""
+    settings = grid.settings
+    for needed in quantity.needs:
+        if needed not in settings.measure:
+            problem = f"needs {needed!r}, which grid {grid.name!r} does not measure"
+            raise Trouble(claim.quantity, problem, settings.measure, path=".quantity")
+    if claim.checkpoint is not None and claim.checkpoint >= settings.checkpoints.num:
+        problem = f"is more than grid {grid.name!r} has: 0 … {settings.checkpoints.num - 1}"
+        raise Trouble(claim.checkpoint, problem, path=".checkpoint")
+
+
+def _check_networks(claim: Claim, quantity: Quantity, side: str, cells: Sequence[Cell]) -> None:
+    """The networks must be deep enough for the quantity, and their data have what it counts."""
+    if quantity.hidden > min(cell["depth"] for cell in cells):
+        problem = f"needs {quantity.hidden} hidden layers, and {side} has networks of fewer"
+        raise Trouble(claim.quantity, problem, path=".quantity")
+    regressions = [cell["dataset"] for cell in cells if not shape(cell["dataset"]).classes]
+    if quantity.classes and regressions:
+        problem = f"is measured for classes only, and {regressions[0].label} is a regression"
+        raise Trouble(claim.quantity, problem, path=".quantity")
 
 
 def _check_sides(claim: Claim, pools: Mapping[str, Pool], members: list[Member]) -> None:
@@ -108,7 +140,7 @@ def _check_sides(claim: Claim, pools: Mapping[str, Pool], members: list[Member])
 
 def units(pool: Pool) -> int:
     """How many independent pieces of evidence a pool holds: replicates of networks, starts on surfaces."""
-    return pool.replicates if pool.kind == "grid" else int(pool.part.starts)
+    return int(pool.part.starts) if pool.kind == DESCENT else pool.replicates
 
 
 def _difference(lone: Pair, others: set[Pair]) -> str:
@@ -130,11 +162,13 @@ def _check_by(claim: Claim, members: list[Member]) -> None:
 
 
 def _check_rates(claim: Claim, pools: Mapping[str, Pool], members: list[Member]) -> None:
-    """What ``tuned`` and ``misset`` need: a known way to choose, rates to choose from, and their neighbours."""
+    """What ``tuned`` and ``misset`` need: a known way to choose, rates to choose from, their neighbours."""
     if claim.misset is not None and not claim.tuned:
         raise Trouble(claim.misset, "needs tuned: missed is the best rate", path=".misset")
     if not claim.tuned:
         return
+    if pools["a"].kind == COMPARISON:
+        raise Trouble(claim.tuned, "is what a comparison does by itself: setting = tuned", path=".tuned")
     criterion = claim.quantity if claim.tuned is True else str(claim.tuned)
     _check_quantity(claim, criterion, pools, ".tuned")
     quantity = quantity_of(pools["a"].kind, criterion)
@@ -144,11 +178,13 @@ def _check_rates(claim: Claim, pools: Mapping[str, Pool], members: list[Member])
     if min(units(pool) for pool in pools.values()) < 3:
         raise Trouble(claim.tuned, "needs 3 replicates: one to choose on, two to judge", path=".tuned")
     rates = rates_of(members)
-    if max(len(found) for found in rates.values()) < 2:
+    if max((len(found) for found in rates.values()), default=0) < 2:
         raise Trouble(claim.tuned, "finds one learning rate on each side: none to choose", path=".tuned")
     for (side, *_), found in rates.items():
         if claim.misset is not None and not missable(found, claim.misset):
-            problem = f"has no learning rate of {side} with neighbours {claim.misset:g} times lower and higher"
+            problem = (
+                f"has no learning rate of {side} with neighbours {claim.misset:g} times lower and higher"
+            )
             raise Trouble(claim.misset, problem, sorted(found), path=".misset")
 
 

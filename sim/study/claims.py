@@ -3,7 +3,7 @@
     [[claim]]
     name = "deeper_vanishes_more"
     sentence = "Deeper networks vanish more."
-    on = "depth"                          # the grid or descent its runs come from
+    on = "depth"                          # the grid or descent its runs come from, or "comparison"
     a = { depth = 20 }                    # factor -> value or list; a part may leave parameters open
     b = { depth = 5 }
     where = { activation = ["sigmoid", "tanh"] }   # what holds for both sides
@@ -12,11 +12,12 @@
     matters = 0.5                         # the smallest effect that matters, in units of the quantity
     by = ["activation"]                   # does it depend on this?
 
-``a`` and ``b`` may hold an ``on`` of their own.  In place of ``b``, ``than`` is a number that a is told against.  ``paired`` (true): runs are paired over replicate and all that
-the sides share.  ``compare = "wins"``: not the difference, but in how many pairs a beats every one of b, above
-one half.  ``tuned``: true, or the quantity by which each side's best learning rate is chosen, on replicates of
-its own.  ``misset = 10.0``: what is lost when that rate is missed by a factor of ten.  ``relative_to``: what
-changes against the same runs with these factors.  ``checkpoint``: where gradients and updates are read.
+``a`` and ``b`` may hold an ``on`` of their own.  In place of ``b``, ``than`` is a number that a is told
+against.  ``paired`` (true): runs are paired over replicate and all that the sides share.  What
+``compare = "wins"`` counts is not the difference, but in how many pairs a beats every one of b, above one
+half.  ``tuned``: true, or the quantity by which each side's best learning rate is chosen, on replicates of its
+own.  ``misset``: what is lost when that rate is missed by this factor.  ``relative_to``: what changes against
+the same runs with these factors.  ``checkpoint``: where gradients and updates are read.
 """
 
 from __future__ import annotations

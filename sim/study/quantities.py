@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-NETWORKS, SURFACES = "grid", "descent"
+GRID, DESCENT, COMPARISON = "grid", "descent", "comparison"
+"""What claims may be about."""
 
 
 @dataclass(frozen=True)
 class Quantity:
     """``better`` is higher, lower or, where neither is good in itself, empty; ``told`` names it in words.
 
-    ``needs``: words of a grid's ``measure``; ``classes``: only where the data set has classes; ``hidden``: how
-    many hidden layers a network must have; ``at``: the checkpoint it is read at where a claim names none.
+    ``needs``: words of a grid's ``measure``; ``classes``: only where the data set has classes; ``hidden``:
+    how many hidden layers a network must have; ``at``: the checkpoint it is read at where a claim names none.
     """
 
     better: str
@@ -42,7 +43,9 @@ OF_NETWORKS: Mapping[str, Quantity] = {
     "loss_noise": Quantity("lower", "log₁₀ noise of the train loss", ("train",)),
     "test_accuracy_lost": Quantity("lower", "test accuracy lost since its best", ("test",), classes=True),
     "test_loss_risen": Quantity("lower", "rise of the test loss since its least", ("test",)),
-    "log10_gradient_ratio": Quantity("", "log₁₀ gradient, first / last layer", ("gradients",), hidden=2, at=0),
+    "log10_gradient_ratio": Quantity(
+        "", "log₁₀ gradient, first / last layer", ("gradients",), hidden=2, at=0
+    ),
     "log10_layer_factor": Quantity("", "log₁₀ gradient factor a layer", ("gradients",), hidden=2, at=0),
     "gradient_drift": Quantity("lower", "|log₁₀ gradient factor a layer|", ("gradients",), hidden=2, at=0),
     "log10_update": Quantity("", "log₁₀ ‖ΔW‖/‖W‖", ("updates",), at=-1),
@@ -59,11 +62,12 @@ OF_SURFACES: Mapping[str, Quantity] = {
 
 
 def quantity_of(kind: str, name: str) -> Quantity | None:
-    """The quantity of that name, for ``grid`` or ``descent``; None where there is none.
+    """The quantity of that name, for ``grid``, ``descent`` or ``comparison``; None where there is none.
 
-    ``steps_to_<target>``, ``log10_steps_to_<target>`` and ``success_<target>`` are quantities of networks for every target.
+    ``steps_to_<target>``, ``log10_steps_to_<target>`` and ``success_<target>`` are quantities of networks for
+    every target.
     """
-    if kind == SURFACES:
+    if kind == DESCENT:
         return OF_SURFACES.get(name)
     if name.startswith(STEPS):
         return Quantity("lower", f"steps to {name.removeprefix(STEPS)}")

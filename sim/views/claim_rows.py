@@ -16,11 +16,13 @@ from sim.descents import plan_descents
 from sim.plan import plan
 from sim.store.columns import ALL_TABLES
 from sim.study import Study
-from sim.study.claim_cells import Member, members_of, pools_of
+from sim.study.claim_cells import Member, members_of, pool_of, pools_of
 from sim.study.claims import Claim
-from sim.study.quantities import quantity_of
+from sim.study.comparison import TARGET
+from sim.study.quantities import COMPARISON, quantity_of
+from sim.trials import STAGES
 
-NOUNS = {"grid": "networks", "descent": "walks"}
+NOUNS = {"grid": "networks", "comparison": "networks", "descent": "walks"}
 """What the runs of each section are called."""
 
 
@@ -36,7 +38,7 @@ class ClaimRecords:
         """The records of a results folder; a kind of work that was left out has none."""
         tables = {
             noun: dict(zip(ALL_TABLES[noun], store.read(directory, noun), strict=True))
-            for noun in NOUNS.values()
+            for noun in dict.fromkeys(NOUNS.values())
             if store.holds(directory, noun)
         }
         return ClaimRecords(Study.load(directory / "study.toml"), tables)
@@ -52,7 +54,8 @@ class ClaimRecords:
         kind = pools_of(self.study, claim)["a"].kind
         criterion = claim.tuned if isinstance(claim.tuned, str) else claim.quantity
         quantity, chosen_by = quantity_of(kind, claim.quantity), quantity_of(kind, criterion)
-        assert quantity is not None and chosen_by is not None
+        assert quantity is not None
+        assert chosen_by is not None
         at = quantity.at if claim.checkpoint is None else claim.checkpoint
         rows = self._selected(kind, members, claim.by)
         rows = rows.merge(self._quantity(kind, members, claim.quantity, at or 0), on="run", how="left")
@@ -75,7 +78,7 @@ class ClaimRecords:
                 "run": run,
             }
             for member in members
-            for run in self._runs[kind, member.pool, member.cell]
+            for run in self._runs.get((kind, member.pool, member.cell), [-1])
         ]
         return pd.DataFrame(rows).astype({"rate": float})
 
@@ -90,7 +93,22 @@ class ClaimRecords:
                 size = part.replicates
                 for place in range(len(runs) // size):
                     found[kind, part.name, place] = runs[place * size : (place + 1) * size]
-        return found
+        return found | self._compared
+
+    @property
+    def _compared(self) -> dict[tuple[str, str, int], list[int]]:
+        """The same of a comparison's last stage, whose runs are known once the earlier ones are done."""
+        if self.study.comparison is None or "networks" not in self.tables:
+            return {}
+        runs = self.tables["networks"]["runs"]
+        runs = runs[runs["stage"] == STAGES[-1]]
+        cells = runs.groupby(["grid", "entrant", "setting"])["run"].apply(list)
+        wanted = pool_of(self.study, COMPARISON).cells
+        return {
+            (COMPARISON, COMPARISON, place): cells[key]
+            for place, cell in enumerate(wanted)
+            if (key := (cell["problem"], cell["optimizer"], cell["setting"])) in cells
+        }
 
     def _quantity(self, kind: str, members: Sequence[Member], name: str, at: int) -> pd.DataFrame:
         """Run, unit and value of a quantity for the parts that a claim is about."""
@@ -107,11 +125,17 @@ class ClaimRecords:
             return pd.DataFrame({"run": [], "unit": [], "value": []})
         whole = self.tables[noun]
         first = next(iter(whole))
-        own = whole[first]["grid" if noun == "networks" else "descent"] == pool
-        wanted = whole[first].loc[own, "run"]
-        tables = {label: table[table["run"].isin(wanted)].reset_index(drop=True) for label, table in whole.items()}
+        runs = whole[first]
+        if pool == COMPARISON and self.study.comparison is not None:
+            own = runs["stage"] == STAGES[-1]
+        else:
+            own = runs["grid" if noun == "networks" else "descent"] == pool
+        wanted = runs.loc[own, "run"]
+        tables = {
+            label: table[table["run"].isin(wanted)].reset_index(drop=True) for label, table in whole.items()
+        }
         if noun == "walks":
             return quantities.of_surfaces(tables, name)
-        grid = next(grid for grid in self.study.grids if grid.name == pool)
-        targets = grid.settings.targets
-        return quantities.of_networks(tables, name, targets[0].name if targets else None, at)
+        grids = {grid.name: grid for grid in self.study.grids}
+        targets = [target.name for target in grids[pool].settings.targets] if pool in grids else [TARGET]
+        return quantities.of_networks(tables, name, targets[0] if targets else None, at)

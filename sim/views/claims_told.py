@@ -110,7 +110,7 @@ def told_factor(one: Judged) -> str:
 
 
 def levels(judged: Sequence[Judged]) -> pd.DataFrame:
-    """A row a claim × level: the effect there, its interval (all levels of a factor together 95 %), adjusted p."""
+    """A row a claim × level: the effect there, its interval (95 % for all levels together), adjusted p."""
     rows = [
         {
             "claim": one.evidence.claim.name,

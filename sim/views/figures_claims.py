@@ -36,7 +36,7 @@ class Line(NamedTuple):
 
 
 def forests(judged: Sequence[Judged]) -> list[Drawing]:
-    """A row a claim, verdict beside it; what it depends on below it, level by level; as many pages as needed."""
+    """A row a claim, verdict beside it; what it depends on below it, level by level; on several pages."""
     pages: list[list[Judged]] = [[]]
     room = TALLEST
     for one in judged:
@@ -149,12 +149,13 @@ def _draw(axis: Axes, line: Line, y: float, colour: Any) -> None:
 
 def _caption(judged: Sequence[Judged]) -> str:
     beyond = any(
-        one.evidence.effect is not None and abs(one.evidence.effect.mean) > LONGEST * one.evidence.claim.matters
+        one.evidence.effect is not None
+        and abs(one.evidence.effect.mean) > LONGEST * one.evidence.claim.matters
         for one in judged
     )
     return wording.joined(
-        f"{wording.count(len(judged), 'claim')}: {summary(judged)}. Points: effects in units of the smallest that "
-        "matters, positive what the claim says; lines: 95 % intervals. Grey band: too small to matter.",
+        f"{wording.count(len(judged), 'claim')}: {summary(judged)}. Points: effects in units of the smallest "
+        "that matters, positive what the claim says; lines: 95 % intervals. Grey band: too small to matter.",
         f"▶ and ◀: beyond {LONGEST:g}." if beyond else "",
         "A claim that neither side is ahead wants its interval within the grey band."
         if any(one.evidence.claim.direction == "neither" for one in judged)

@@ -16,12 +16,12 @@ from sim.views.figures_claims import forests
 from sim.views.tables import write_csv
 
 RULE = (
-    "Supported: the whole 95 % interval lies beyond the smallest effect that matters, and p, adjusted over all "
-    "claims of the study (Holm), is below 0.05. Refuted: the whole interval lies below the smallest effect that "
-    "matters. Depends: at one level of a factor the claim is supported, at another refuted. A claim that neither "
-    "side is ahead is supported where the interval lies within what does not matter, or where each side is ahead "
-    "at some level. Else there is too little evidence. The piece of evidence is the replicate, for walks on "
-    "surfaces the start: pairs within one are averaged first."
+    "Supported: the whole 95 % interval lies beyond the smallest effect that matters, and p, adjusted "
+    "over all claims of the study (Holm), is below 0.05. Refuted: the whole interval lies below the "
+    "smallest effect that matters. Depends: at one level of a factor the claim is supported, at another "
+    "refuted. A claim that neither side is ahead is supported where the interval lies within what does "
+    "not matter, or where each side is ahead at some level. Else there is too little evidence. The piece "
+    "of evidence is the replicate, for walks on surfaces the start: pairs within one are averaged first."
 )
 
 
@@ -59,7 +59,9 @@ def _tables(directory: Path, records: ClaimRecords) -> list[Shown]:
     kinds = {claim.name: pools_of(records.study, claim)["a"].kind for claim in records.study.claims}
     whole = claims_told.table(records.judged, kinds)
     shown = claims_told.page_table(records.judged)
-    caption = "Effects are a − b, in units of the quantity that each claim names; what a and b are says the CSV."
+    caption = (
+        "Effects are a − b, in units of the quantity that each claim names; what a and b are says the CSV."
+    )
     found = [_table(directory, "verdicts", "Verdicts", caption, whole, shown)]
     levels = claims_told.levels(records.judged)
     if len(levels):
