@@ -9,13 +9,14 @@ The floors, each importing only from those below::
     session   the Python face: load_study, run_study
     run       the command: study -> plan -> execute -> store -> report
     listing, forecast, progress   what the command prints: the catalog, a dry run, a bar
-    kinds     studies of networks and studies of surfaces: who plans and trains which
+    kinds     networks, walks on surfaces, worked examples: who plans and executes which
+    stages    what a comparison of optimizers trains next
     bench     how fast, against the machine and against others
     views     tables, figures, report      DataFrames in, files out
     analysis  evidence                     DataFrames in, DataFrames out
     execute   batches -> records           on threads
     store     records on disk              written whole or not at all, resumed, merged
-    plan, descents, examples   study -> runs -> batches   pure
+    plan, descents, trials, examples   study -> runs -> batches   pure
     study     TOML -> frozen study         every error names file, key, value, choices
     explicit, given  training from explicit arrays
     theory    what mathematics predicts
