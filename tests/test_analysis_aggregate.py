@@ -68,6 +68,15 @@ def test_the_interval_is_students_for_a_mean():
     assert np.isnan(interval(draws, 1)).all()
 
 
+def test_normal_resamples_give_students_interval():
+    draws = stats.norm.ppf((np.arange(100_001) + 0.5) / 100_001)
+    low, high = interval(draws, 5)
+    assert high == pytest.approx(np.sqrt(5 / 4) * stats.t.ppf(0.975, 4), abs=1e-3)
+    assert low == pytest.approx(-high, abs=1e-3)
+    low, high = interval(draws, 5, strata=12)
+    assert high == pytest.approx(np.sqrt(5 / 4) * stats.t.ppf(0.975, 48), abs=1e-3)
+
+
 def test_scores_of_runs_keep_seeds_together():
     runs = pd.DataFrame({
         "optimizer": ["b", "a", "b", "a"], "grid": "p", "replicate": [7, 3, 3, 7],

@@ -82,6 +82,13 @@ def test_outcomes_by_hand():
     assert table.loc[10].tolist() == pytest.approx([1, 3 / 8 + 3 / 16, 2 / 8, 3 / 16])
 
 
+def test_who_needs_no_step_has_arrived_at_step_0():
+    runs = observed([0, 4, np.nan, np.nan], 10).assign(diverged_at=[np.nan, np.nan, 4, np.nan])
+    table = outcomes(runs, [], "learned").set_index("step")
+    assert table.loc[0, ["at_risk", "reached", "under_way"]].tolist() == [4, 0.25, 0.75]
+    assert table.loc[10, ["reached", "diverged"]].tolist() == pytest.approx([0.5, 0.25])
+
+
 def test_outcomes_add_up_and_without_divergence_are_kaplan_meiers():
     generator = np.random.default_rng(3)
     time, budget = generator.integers(1, 30, 200).astype(float), generator.integers(5, 25, 200)
