@@ -21,6 +21,7 @@ from sim.run import conduct, main
 from sim.study import Study
 from sim.views import style
 from sim.views.animation import Moving, animated
+from sim.views.reading import rows
 from sim.views.registry import applicable
 from sim.views.surface_records import SurfaceRecords, descent_figure, descent_table
 
@@ -279,3 +280,8 @@ def test_rules_for_whole_tensors_take_a_point_as_a_vector():
     })  # fmt: skip
     ends = sim.run_study(asked).ends
     assert ends["to_x"][0] == pytest.approx(ends["to_x"][1], rel=1e-9)
+
+
+def test_large_counts_are_written_out():
+    shown = rows(pd.DataFrame({"starts": [1_010_025, -7], "share": [1.5e6, 0.25]}))
+    assert shown.cells == [["1,010,025", "1.50e6"], ["−7", "0.250"]]

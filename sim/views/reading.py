@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import pandas as pd
@@ -70,6 +71,8 @@ def _cell(value: Any, written: bool = False) -> str:
         return value
     if isinstance(value, bool) or type(value).__name__ == "bool":
         return "yes" if value else "no"
+    if isinstance(value, Integral):  # a count is exact, however large
+        return f"{int(value):,}".replace("-", "−")
     return wording.setting(value) if written else wording.number(float(value))
 
 
