@@ -14,6 +14,7 @@ position of the word.
 
 =============  ==========================================================
 family         the family, the rule, ranges that hyperparameters share
+one_function   a rule written as one function, taken apart into the two
 descent        gradient descent, momentum, Nesterov's momentum
 squares        steps divided by what squared gradients add up to
 moments        Adam and its close relatives
