@@ -102,7 +102,7 @@ def test_compiling_one_more_optimizer_is_quick(tmp_path: Any) -> None:
         print(f"{name:22s} {spent:.2f} s")
     del seconds["sgd"]  # the first of a process also starts the compiler
     assert max(seconds[name] for name in ELEMENTWISE if name != "sgd") <= 1.5
-    assert max(seconds.values()) <= 4.0
+    assert max(seconds.values()) <= 8.0  # of rules with matrices or a line search; the others take a tenth
 
 
 def test_a_study_compiles_only_the_optimizers_it_names(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -280,7 +280,7 @@ def lbfgs(
     f + λ/2 ‖θ‖²; ``decoupled_decay`` shrinks x after each search, which then costs one evaluation more.
     As PyTorch's ``LBFGS(line_search_fn="strong_wolfe", max_iter=∞)``, whose ``max_eval`` bounds all searches
     of a call together; optax's ``lbfgs`` keeps 10 pairs and searches by another method (zoom).
-    Source: Liu & Nocedal 1989; line search: Nocedal & Wright 2006, algorithms 3.5 and 3.6.
+    Source: Liu & Nocedal 1989; line search: Nocedal & Wright 2006, chapter 3.
     """
     shrink = lr * decoupled_decay
     return lr, history, evaluations, tolerance_gradient, tolerance_change, weight_decay, shrink
