@@ -1,4 +1,4 @@
-"""The kinds of work that a study may have, networks, surfaces, worked examples: who plans and executes which."""
+"""The kinds of work that a study may have, networks, walks, worked examples: who does which."""
 
 from __future__ import annotations
 

@@ -86,6 +86,8 @@ def _carry_on(store: Store, kind: Kind, jobs: int, quiet: bool) -> tuple[str, Fa
     failures: Failures = ()
     while not (last or failures or store.complete):
         plan, done = store.plan, store.done()
+        if stage := getattr(plan, "stage", ""):
+            _say(f"the comparison's {stage} stage", quiet)
         pending = [batch for batch in plan.batches if batch.number not in done]
         failures = _train(store, kind, plan, pending, jobs, quiet) if pending else ()
         now += sum(len(batch.runs) for batch in pending) - sum(len(batch.runs) for batch, _ in failures)

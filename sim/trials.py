@@ -85,7 +85,7 @@ def wider(entrant: Entrant, tried: Iterable[Choice], best: Choice) -> tuple[Choi
         side = 1 if value == max(values) else -1
         farther = axis.beyond(value, side)
         farther = round(farther) if isinstance(value, int) else farther
-        if _allowed(entrant, axis.name, farther):
+        if farther not in values and _allowed(entrant, axis.name, farther):
             beyond[axis.name] = farther
     return (with_values(best, beyond) if beyond else None), tuple(edges)
 

@@ -474,6 +474,7 @@ RANGE = {"start": 0.001, "stop": 0.1, "scale": "log"}
         (with_optimizer(search={"rate": RANGE}), r"search.rate: 'rate' is not a key here.*lr"),
         (with_optimizer(search={"lr": [0.1, 0.2]}), r"search: 2 settings are not the 4 trials"),
         (with_optimizer(search={"lr": {**RANGE, "num": 5}}), r"search: 5 settings are not the 4 trials"),
+        (with_optimizer(search={"lr": {**RANGE, "stop": 0.001}}), r"search.lr: .* leaves no range"),
         (with_optimizer(search={"lr": {**RANGE, "start": -1}}), r"search.lr.start: -1 must be above 0"),
         (with_optimizer(search={"lr": {**RANGE, "start": 0}}), r"search.lr.start: 0 must be above 0"),
         (with_optimizer(sampler="random"), r"sampler: 'random' is not one of the choices.*sobol"),
@@ -551,9 +552,7 @@ def test_the_shipped_comparison_runs_small(tmp_path):
     rules = replace(
         study.comparison, entrants=tuple(rules for rules in study.comparison.entrants if rules.name in kept)
     )
-    runs = sim.run_study(
-        replace(study, comparison=rules), jobs=2, only=["parity", "quadratic"]
-    ).runs
+    runs = sim.run_study(replace(study, comparison=rules), jobs=2, only=["parity", "quadratic"]).runs
     assert set(runs["stage"]) >= {"tuning", "target", "report"}
     assert len(runs[runs["stage"] == "report"]) == 2 * len(kept) * 2 * 2
 

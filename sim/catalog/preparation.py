@@ -78,7 +78,8 @@ def split(
     The test set depends on the generator and ``test_fraction`` alone; ``samples`` then takes
     the first so many training rows (None: all), so smaller training sets are subsets of
     larger ones. Classes are stratified by largest remainders, and every beginning of
-    either list is stratified too. A table that comes split stays so, in its order. Raises ValueError where there are too few rows.
+    either list is stratified too. A table that comes split stays so, in its order. Raises
+    ValueError where there are too few rows.
     """
     rows = len(table.targets)
     if not 0.0 < test_fraction < 1.0:

@@ -1,7 +1,8 @@
 """DeepOBS's quadratic_deep: a hundred parameters in a random quadratic bowl, ℓ = ½ (θ − x)ᵀ Q (θ − x).
 
-Ninety of Q's eigenvalues lie in [0, 1] and ten in [30, 60]; its axes are rotated at random. Source: Schneider,
-Balles & Hennig 2019 (DeepOBS), after Chaudhari et al. 2017; the numbers are drawn as published, with seed 42.
+Ninety of Q's eigenvalues lie in [0, 1] and ten in [30, 60]; its axes are rotated at random. Source:
+Schneider, Balles & Hennig 2019 (DeepOBS), after Chaudhari et al. 2017; the numbers are drawn as published,
+with seed 42.
 
 As a network: no hidden layer, one input that is always 0, so that the outputs are the biases, θ; the targets
 are the points x; the loss is :func:`sim.catalog.losses.quadratic_deep`.

@@ -19,8 +19,9 @@ from sim.plan import Batch, Plan
 def prepare(plan: Plan) -> float:
     """Compile every kernel the plan names, or load it from the cache; the seconds that took.
 
-    Raises StudyError where a part from outside the package does not compile.  Before any thread starts: Numba compiles one function at a time whatever the number of
-    threads, and two processes that save the same kernel at once can harm the cache.
+    Raises StudyError where a part from outside the package does not compile.  Before any thread
+    starts: Numba compiles one function at a time whatever the number of threads, and two processes
+    that save the same kernel at once can harm the cache.
     """
     before = jit.compile_seconds()
     check(plan)

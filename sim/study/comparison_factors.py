@@ -163,9 +163,9 @@ def _axis(name: str, value: Any, part: Part, num: int) -> Axis:
         values = inside(path, read, value)
         return Axis(name, tuple(values))
     full = {"num": num, **value}
-    if full["num"] == 1:
-        raise Trouble(1, "leaves no range: write the value", path=f"{path}.num")
     values = inside(path, read, full)
+    if len(values) < 2:
+        raise Trouble(value, "leaves no range: write the value", path=path)
     return Axis(name, tuple(values), full.get("scale", "linear"))
 
 

@@ -35,7 +35,8 @@ def to_toml(study: Study) -> str:
 def digest(study: Study) -> str:
     """SHA-256, in hex, of what decides the results: seed, all parts in their order, the bytes of named files.
 
-    Titles and questions only describe, claims only judge; where a file lies does not matter, what is in it does.
+    Titles and questions only describe, claims only judge; where a file lies does not matter, what is in it
+    does.
     """
     content: dict[str, Any] = {"seed": study.seed}
     for kind, table in _tables(study):

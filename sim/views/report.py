@@ -12,8 +12,8 @@ from sim.study import Study
 from sim.views import (
     reading,
     report_claims,
-    report_examples,
     report_comparison,
+    report_examples,
     report_networks,
     report_surfaces,
     saving,
