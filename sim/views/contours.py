@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 FINE = 161
 """Points on a side at which a surface is evaluated for its level lines."""
 LEVELS = 18
-ABREAST = 5
-"""Entries of a legend side by side."""
+MOST_ABREAST, SAMPLE = 5, 0.5
+"""Entries of a legend side by side, and what the line beside a name takes, in inches."""
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)))
 WIDEST, THINNEST = 2.3, 0.7
 """Lines, in points."""
@@ -128,12 +128,23 @@ def legend(
     foot = 0.0
     if under is not None:
         height = float(figure.get_figheight())
-        foot = under.get_position().y0 - (BELOW + legend_height(len(labels))) / height
+        foot = under.get_position().y0 - (BELOW + legend_height(labels)) / height
     figure.legend(
-        handles, labels, loc="lower left", ncols=ABREAST, bbox_to_anchor=(0.04, foot), handlelength=2.2
+        handles,
+        labels,
+        loc="lower left",
+        ncols=_abreast(labels),
+        bbox_to_anchor=(0.04, foot),
+        handlelength=2.2,
     )
 
 
-def legend_height(entries: int) -> float:
+def legend_height(labels: Sequence[str]) -> float:
     """Inches that the legend takes."""
-    return 0.17 * -(-entries // ABREAST) + 0.1
+    return 0.17 * -(-len(labels) // _abreast(labels)) + 0.1
+
+
+def _abreast(labels: Sequence[str]) -> int:
+    """How many of these stand side by side on the page."""
+    widest = SAMPLE + style.LETTER * max(map(len, labels))
+    return max(1, min(MOST_ABREAST, int((style.PAGE_WIDTH - LEFT) / widest)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,10 @@ from sim.views import contours, style, wording
 from sim.views.registry import Drawing
 from sim.views.surface_records import DescentRecords, descent_figure
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_TICKS = 8
 SHARE = "starts at the best minimum (%)"
 LEFT_OUT = "Times are left out where fewer than half of the starts stay at a minimum."
 
@@ -18,7 +22,7 @@ LEFT_OUT = "Times are left out where fewer than half of the starts stay at a min
 def _lines(records: DescentRecords, frame: pd.DataFrame, x: str, label: str) -> Any:
     """Two panels over one axis: the share at the best minimum, and the median steps to a minimum."""
     looks = contours.looks(list(records.optimizers))
-    figure, axes = _two(contours.legend_height(len(looks)))
+    figure, axes = _two(contours.legend_height(list(records.optimizers.values())))
     for optimizer, rows in frame.groupby("optimizer", sort=False):
         rows, look = rows.sort_values(x), looks[str(optimizer)]
         low, high = 100 * rows["share_best_low"], 100 * rows["share_best_high"]
@@ -58,7 +62,7 @@ def learning_rate(records: DescentRecords) -> Drawing:
     """How the outcome depends on the learning rate."""
     figure, axes = _lines(records, records.walks, "lr", style.label("lr"))
     for axis in axes:
-        axis.set_xscale("log")
+        _logarithmic(axis, records.walks["lr"])
     walks = records.walks
     within = {
         records.optimizers[str(optimizer)]: decades(rows)
@@ -71,6 +75,17 @@ def learning_rate(records: DescentRecords) -> Drawing:
         f"{within[narrowest]:.2g} decades of learning rates with {narrowest} and over {within[widest]:.2g} "
         f"with {widest}: so much a guess may be off. {LEFT_OUT} Bands: 95 % interval.",
     )
+
+
+def _logarithmic(axis: Axes, values: pd.Series) -> None:
+    """A logarithmic axis; within two decades each value has its tick, for powers of ten would be too few."""
+    from matplotlib.ticker import NullLocator
+
+    axis.set_xscale("log")
+    if values.max() < 100 * values.min():
+        shown = sorted(values.unique())[:: 1 + values.nunique() // MOST_TICKS]
+        axis.set_xticks(shown, [f"{value:.3g}" for value in shown])
+        axis.xaxis.set_minor_locator(NullLocator())
 
 
 def decades(rows: pd.DataFrame) -> float:
@@ -146,7 +161,7 @@ def condition(records: DescentRecords) -> Drawing:
     frame = conditions(records)
     families = list(dict.fromkeys(frame["family"]))[:2]
     looks = contours.looks(list(records.optimizers))
-    figure, axes = _two(contours.legend_height(len(looks)))
+    figure, axes = _two(contours.legend_height(list(records.optimizers.values())))
     for axis, family in zip(axes, families, strict=False):
         for optimizer, rows in frame[frame["family"] == family].groupby("optimizer", sort=False):
             rows = rows.sort_values("condition")

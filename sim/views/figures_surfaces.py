@@ -62,7 +62,7 @@ def paths(records: DescentRecords) -> Drawing:
     tens = [dict(looks[first : first + most]) for first in range(0, len(looks), most)]
     columns = min(3, len(places))
     each = -(-len(places) // columns)
-    under = contours.legend_height(len(tens[0]))
+    under = max(contours.legend_height([records.optimizers[label] for label in ten]) for ten in tens)
     figure, axes = contours.panels(each * len(tens), columns, between=0.42, under=under)
     runs = best_runs(records)
     moving: list[Moving] = []

@@ -25,7 +25,9 @@ def from_each_start(records: DescentRecords) -> Sheet:
     frame = analysis.from_each_start(runs, ends, names)
     frame.insert(6, "end", [ended(row, records.known(row["surface"])) for _, row in frame.iterrows()])
     frame["start_name"] = [start_name(name) for name in frame["start_name"]]
-    told = [_first_there(records, str(start), rows) for start, rows in frame.groupby("start_name", sort=False)]
+    told = [
+        _first_there(records, str(start), rows) for start, rows in frame.groupby("start_name", sort=False)
+    ]
     frame = frame.rename(columns={"start_name": "start"}).drop(columns=["status", "best"])
     varied = [f for f in ("surface", "noise", "steps") if f not in records.varying]
     return Sheet(frame.drop(columns=varied), wording.joined(*told))
@@ -55,7 +57,12 @@ def best_learning_rate(records: DescentRecords) -> Sheet:
     )
 
 
-@descent_table(title="Cost of missing the learning rate", applies=rates_alone)
+def _rates_far_apart(records: DescentRecords) -> bool:
+    """Learning rates of two decades at least, so that one can be missed by a factor of ten."""
+    return rates_alone(records) and records.runs["lr"].max() > 99 * records.runs["lr"].min()
+
+
+@descent_table(title="Cost of missing the learning rate", applies=_rates_far_apart)
 def missing_the_rate(records: DescentRecords) -> Sheet:
     """The fastest rate of each optimizer, and what a tenth and ten times of it cost."""
     rows = []
