@@ -19,7 +19,8 @@ from sim.run import main
 from sim.study import Study
 from sim.study.claim_load import claims_in
 from sim.study.quantities import OF_NETWORKS, OF_SURFACES
-from sim.views import report_claims, style
+from sim.views import report, report_claims, style
+from sim.views.chapters import Part
 from sim.views.figures_claims import TALLEST, forests
 
 ROOT = Path(__file__).parents[1]
@@ -62,24 +63,27 @@ matters = 0.01
 """
 
 
+def draw_claims(directory: Path, quiet: bool = True) -> Part:
+    """Of the report the claims alone: the other chapters take their time."""
+    with mpl.rc_context(style.settings()):
+        return report_claims.part(directory)
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """The folder that the command leaves."""
     folder = tmp_path_factory.mktemp("claims")
     (folder / "small.toml").write_text(STUDY)
-    assert main([str(folder / "small.toml"), "--out", str(folder / "out"), "--quiet"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sim.run._report", draw_claims)
+        assert main([str(folder / "small.toml"), "--out", str(folder / "out"), "--quiet"]) == 0
     return folder / "out"
 
 
 @pytest.fixture
 def only_claims(monkeypatch):
-    """Of the report the claims alone: the other chapters take their time."""
-
-    def draw(directory, quiet):
-        with mpl.rc_context(style.settings()):
-            report_claims.part(directory)
-
-    monkeypatch.setattr("sim.run._report", draw)
+    """Reports are of the claims alone."""
+    monkeypatch.setattr("sim.run._report", draw_claims)
 
 
 def test_verdicts_are_in_the_tables(results):
@@ -110,9 +114,12 @@ def test_effects_are_those_of_the_records(results):
     assert rows["effect"][1] == pytest.approx((value[momentum] - value["sgd"]).mean())
 
 
-def test_the_page_begins_with_the_claims(results):
-    page = (results / "report.html").read_text()
-    assert page.index('id="claims"') < page.index('id="depths"') < page.index('id="wells"')
+def test_the_page_shows_the_claims(results, monkeypatch):
+    nothing = Part("nothing", pd.DataFrame({"x": [1]}), [])
+    for noun in report.PARTS:
+        monkeypatch.setitem(report.PARTS, noun, lambda folder: nothing)
+    page = report.build(results).read_text()
+    assert 'id="claims-figure-forest"' in page
     assert "Deeper &lt;networks&gt; vanish more." in page
     assert re.search(r"Of 2 claims .*(supported|too little evidence)", page)
     assert (results / "figures/claims_forest.png").stat().st_size > 5000
@@ -121,8 +128,7 @@ def test_the_page_begins_with_the_claims(results):
 def test_the_report_is_the_same_again(results):
     written = {path: path.read_bytes() for path in results.rglob("claims*")}
     assert len(written) == 4
-    with mpl.rc_context(style.settings()):
-        report_claims.part(results)
+    draw_claims(results)
     assert all(path.read_bytes() == content for path, content in written.items())
 
 
@@ -244,8 +250,10 @@ def test_a_loss_that_falls_steadily_has_no_noise_and_one_that_jumps_has():
 
 
 def test_long_lists_of_claims_go_on_more_pages():
-    entry = {"name": "c", "sentence": "A sentence that takes two lines in the figure of claims.", "on": "g",
-             "quantity": "success", "matters": 0.5, "direction": "higher", "a": {"f": 1}, "b": {"f": 2}}  # fmt: skip
+    entry = {
+        "name": "c", "sentence": "A sentence that takes two lines in the figure of claims.", "on": "g",
+        "quantity": "success", "matters": 0.5, "direction": "higher", "a": {"f": 1}, "b": {"f": 2},
+    }  # fmt: skip
     (claim,) = claims_in({"claim": [entry]}, "test")
     found = Evidence(claim, 1.0, 0.0, Effect(90.0, 80.0, 100.0, 1e-9, 14, 14))
     with mpl.rc_context(style.settings()):

@@ -77,7 +77,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the records say to one claim; ``missing`` values, and ``edge``, how many best rates are at an end."""
+    """What the records say to one claim; ``missing`` values, ``edge``: how many best rates are at an end."""
 
     claim: Claim
     a_mean: float
@@ -176,8 +176,8 @@ def _differences(claim: Claim, rows: pd.DataFrame) -> pd.DataFrame:
     """A row for each pair and unit: unit, difference, and the levels; without pairs a row a side and unit."""
     by = list(claim.by)
     if claim.than is not None:
-        means = rows.groupby(["pair", "unit", *by], sort=True)["value"].mean() - claim.than
-        return means.rename("difference").reset_index()
+        alone = rows.groupby(["pair", "unit", *by], sort=True)["value"].mean() - claim.than
+        return alone.rename("difference").reset_index()
     if not claim.paired:
         found = rows.groupby(["side", "unit", *by], sort=False)["value"].mean().reset_index()
         return found.rename(columns={"value": "difference"})
@@ -200,10 +200,10 @@ def _effect(claim: Claim, found: pd.DataFrame, confidence: float) -> Effect:
         units = found.groupby("unit")["difference"].mean().to_numpy()
         tested = paired_mean(units, confidence)
         return _as_effect(tested, len(units), len(found))
-    sides = [
+    a, b = (
         found[found["side"] == side].groupby("unit")["difference"].mean().to_numpy() for side in ("a", "b")
-    ]
-    return _as_effect(unpaired_mean(*sides, confidence), min(len(side) for side in sides), 0)
+    )
+    return _as_effect(unpaired_mean(a, b, confidence), min(len(a), len(b)), 0)
 
 
 def _as_effect(tested: Tested, units: int, pairs: int) -> Effect:

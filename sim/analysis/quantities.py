@@ -45,7 +45,7 @@ def _about_target(runs: pd.DataFrame, name: str) -> pd.Series:
     time = runs[f"{STEPS}{name.removeprefix(kind)}"]
     if kind == SUCCESS:
         return time.notna()
-    steps = np.fmin(time, runs["steps"])
+    steps = pd.Series(np.fmin(time, runs["steps"]))
     return steps if kind == STEPS else _log10(steps.clip(lower=1))
 
 

@@ -70,7 +70,7 @@ class Member:
 
 def pool_of(study: Study, name: str) -> Pool:
     """The grid or descent of that name with its cells; raises Trouble where there is none."""
-    known = [part.name for part in (*study.grids, *study.descents)]
+    known = [grid.name for grid in study.grids] + [descent.name for descent in study.descents]
     if study.comparison is not None:
         known.append(COMPARISON)
         if name == COMPARISON:

@@ -185,7 +185,7 @@ def _check_rates(claim: Claim, pools: Mapping[str, Pool], members: list[Member])
             problem = (
                 f"has no learning rate of {side} with neighbours {claim.misset:g} times lower and higher"
             )
-            raise Trouble(claim.misset, problem, sorted(found), path=".misset")
+            raise Trouble(claim.misset, problem, map(str, sorted(found)), path=".misset")
 
 
 def missable(rates: set[float], factor: float) -> dict[float, tuple[float, float]]:

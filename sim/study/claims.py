@@ -15,9 +15,9 @@
 ``a`` and ``b`` may hold an ``on`` of their own.  In place of ``b``, ``than`` is a number that a is told
 against.  ``paired`` (true): runs are paired over replicate and all that the sides share.  What
 ``compare = "wins"`` counts is not the difference, but in how many pairs a beats every one of b, above one
-half.  ``tuned``: true, or the quantity by which each side's best learning rate is chosen, on replicates of its
-own.  ``misset``: what is lost when that rate is missed by this factor.  ``relative_to``: what changes against
-the same runs with these factors.  ``checkpoint``: where gradients and updates are read.
+half.  ``tuned``: true, or the quantity by which each side's best learning rate is chosen, on replicates of
+its own.  ``misset``: what is lost when that rate is missed by this factor.  ``relative_to``: what changes
+against the same runs with these factors.  ``checkpoint``: where gradients and updates are read.
 """
 
 from __future__ import annotations

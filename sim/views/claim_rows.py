@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -86,13 +87,14 @@ class ClaimRecords:
     def _runs(self) -> dict[tuple[str, str, int], list[int]]:
         """(section, part, cell) -> the runs of its replicates, as the plan numbers them."""
         found: dict[tuple[str, str, int], list[int]] = {}
-        plans = [("grid", plan, self.study.grids), ("descent", plan_descents, self.study.descents)]
-        for kind, planned, parts in plans:
-            for part in parts:
-                runs = [run.index for run in planned(self.study).runs if run.grid == part.name]
-                size = part.replicates
+        sizes = {grid.name: ("grid", grid.replicates) for grid in self.study.grids}
+        sizes |= {descent.name: ("descent", descent.replicates) for descent in self.study.descents}
+        planned: list[Any] = [*plan(self.study).runs, *plan_descents(self.study).runs]
+        for name, group in itertools.groupby(planned, key=lambda run: str(run.grid)):
+            if name in sizes:
+                (kind, size), runs = sizes[name], [run.index for run in group]
                 for place in range(len(runs) // size):
-                    found[kind, part.name, place] = runs[place * size : (place + 1) * size]
+                    found[kind, name, place] = runs[place * size : (place + 1) * size]
         return found | self._compared
 
     @property

@@ -74,9 +74,16 @@ def _lines(one: Judged) -> list[Line]:
     found = [Line("\n".join(textwrap.wrap(claim.sentence, LETTERS)), turned, verdict, True)]
     for level in one.evidence.levels:
         if level.factor == one.depends_on:
-            name = textwrap.shorten(wording.named(level.factor, level.level), LETTERS - 6, placeholder=" …")
+            name = textwrap.shorten(_named(level.factor, level.level), LETTERS - 6, placeholder=" …")
             found.append(Line(name, _turned(one, level.effect), verdict, False))
     return found
+
+
+def _named(factor: str, level: Any) -> str:
+    """A level that explains itself: sigmoid, depth 10, beta2 0.9."""
+    told = wording.named(factor, level)
+    bare = told == wording.level(factor, level) and not isinstance(level, str)
+    return f"{factor.rpartition('.')[2]} {told}" if bare else told
 
 
 def _height(line: Line) -> float:
