@@ -78,8 +78,8 @@ def _fresh(part: Any, rule: Any, precision: str, monkeypatch: pytest.MonkeyPatch
 @EVERY_ELEMENTWISE_RULE
 def test_single_precision_stays_single(part: Any, rule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     code = _fresh(part, rule, "float32", monkeypatch)
-    assert re.search(r"f(mul|add|sub|div) (<\d+ x )?float", code)
-    assert not re.search(r"f(mul|add|sub|div|cmp|pext|ptrunc)[^\n]* double", code)
+    assert re.search(r"f(mul|add|sub|div) (<\d+ x )?float|llvm\.fma\.(v\d+)?f32", code)
+    assert not re.search(r"f(mul|add|sub|div|cmp|pext|ptrunc)[^\n]* double|llvm\.fma\.(v\d+)?f64", code)
 
 
 @EVERY_ELEMENTWISE_RULE
@@ -88,7 +88,7 @@ def test_loop_is_vectorised(
     part: Any, rule: Any, precision: str, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = _fresh(part, rule, precision, monkeypatch)
-    assert re.search(rf"f(mul|add|sub) <\d+ x {word}>", code)
+    assert re.search(rf"f(mul|add|sub) <\d+ x {word}>|call <\d+ x {word}> @llvm\.fma\.v", code)
     if f" fdiv {word}" in code:
         assert f"x {word}>" in "".join(line for line in code.splitlines() if " fdiv <" in line)
 

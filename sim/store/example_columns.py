@@ -9,8 +9,8 @@ the last row, beyond the last epoch, is of the network as it is left.
 
 **steps**, a row a training × recorded epoch × parameter (0, 1, … in the order of the kernels' θ): ``name``,
 ``frozen``, the value ``before`` and ``after`` the update, ``gradient`` ∂L/∂θ by the kernels'
-back-propagation, ``difference`` [L(θ + h) − L(θ − h)] / 2h by the kernels' forward pass, h = 6e-6 · max(1, |θ|), all other
-parameters kept.
+back-propagation, ``difference`` [L(θ + h) − L(θ − h)] / 2h by the kernels' forward pass,
+h = 6e-6 · max(1, |θ|), all other parameters kept.
 
 **states**, a row a training × recorded epoch × parameter × slot of the optimizer: ``before``, ``after``.
 
