@@ -34,6 +34,14 @@ RULES = _rules()
 ELEMENTWISE = {name: found for name, found in RULES.items() if found[1].elementwise}
 EVERY_RULE = pytest.mark.parametrize(("part", "rule"), RULES.values(), ids=RULES)
 EVERY_ELEMENTWISE_RULE = pytest.mark.parametrize(("part", "rule"), ELEMENTWISE.values(), ids=ELEMENTWISE)
+LOOKED_INTO = pytest.mark.parametrize(
+    ("part", "rule"),
+    [
+        pytest.param(*found, id=name, marks=() if found[0].name in ("sgd", "adam") else pytest.mark.slow)
+        for name, found in ELEMENTWISE.items()
+    ],
+)
+"""To look into a rule's code it is compiled anew, half a second each time: all of them only at night."""
 EVERY_OPTIMIZER = pytest.mark.parametrize("name", optimizer)
 
 
@@ -75,14 +83,14 @@ def _fresh(part: Any, rule: Any, precision: str, monkeypatch: pytest.MonkeyPatch
     return "\n".join(kernel.inspect_llvm().values())
 
 
-@EVERY_ELEMENTWISE_RULE
+@LOOKED_INTO
 def test_single_precision_stays_single(part: Any, rule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     code = _fresh(part, rule, "float32", monkeypatch)
     assert re.search(r"f(mul|add|sub|div) (<\d+ x )?float|llvm\.fma\.(v\d+)?f32", code)
     assert not re.search(r"f(mul|add|sub|div|cmp|pext|ptrunc)[^\n]* double|llvm\.fma\.(v\d+)?f64", code)
 
 
-@EVERY_ELEMENTWISE_RULE
+@LOOKED_INTO
 @pytest.mark.parametrize(("precision", "word"), [("float32", "float"), ("float64", "double")])
 def test_loop_is_vectorised(
     part: Any, rule: Any, precision: str, word: str, monkeypatch: pytest.MonkeyPatch
