@@ -10,9 +10,9 @@ more dimensions the first two coordinates, in one the second is empty), ``value`
 there, ``nearest``, the number of the nearest known minimum (0 is the best; -1 where none is known), and
 ``distance`` from it; ``best``: whether it reached the best minimum, or one of several that are equally low
 (where none is known, whether it is at rest); ``status``: ``reached`` (within the radius of a known minimum,
-or, where none is known, at rest), ``not_reached``, ``diverged`` (not finite, or far outside the domain); ``steps`` (updates made; a
-start at rest stops), ``steps_to_reach`` (the first after which it stayed within the radius; empty if it did
-not) and ``path_length``.
+or, where none is known, at rest), ``not_reached``, ``diverged`` (not finite, or far outside the domain);
+``steps`` (updates made; a start at rest stops), ``steps_to_reach`` (the first after which it stayed within
+the radius; empty if it did not) and ``path_length``.
 
 **paths**, a row a walk × start × kept position: ``step``, ``x``, ``y``, ``value``.
 """
