@@ -156,7 +156,7 @@ def gelu(x: Any) -> tuple[Any, Any]:
     return maximum(x, -40.0) * share, fma(near, density, share)
 
 
-SILU = {
+SILU: dict[str, Any] = {
     "largest_slope": 1.099839320128867,
     "equations": ("z * sigmoid(z)", "sigmoid(z) * (1 + z * (1 - sigmoid(z)))"),
 }
