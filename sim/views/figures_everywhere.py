@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -10,6 +12,10 @@ from sim.views import style, wording
 from sim.views.figures_dependence import SHARE, ravines
 from sim.views.registry import Drawing
 from sim.views.surface_records import DescentRecords, descent_figure
+
+TILT = 38
+MANY = 20
+"""With more columns than this their numbers are a size smaller."""
 
 
 @descent_figure(
@@ -30,17 +36,21 @@ def everywhere(records: DescentRecords) -> Drawing:
     known = [label for label in records.surfaces if records.known(label)]
     shares = 100 * frame.pivot_table(index="surface", columns="optimizer", values="share_best", sort=False)
     shares = shares.reindex(index=known, columns=list(records.optimizers))
-    wide, tall = style.PAGE_WIDTH, 0.19 * len(shares) + 1.0
+    longest = style.LETTER * max(map(len, records.optimizers.values()))
+    below = 0.2 + longest * math.sin(math.radians(TILT))
+    high = 0.19 * len(shares)
+    wide, tall = style.PAGE_WIDTH, high + below + 0.1
     figure = Figure(figsize=(wide, tall))
-    axis = figure.add_axes((1.2 / wide, 0.85 / tall, (wide - 1.95) / wide, (tall - 0.95) / tall))
-    bar = figure.add_axes(((wide - 0.62) / wide, 0.85 / tall, 0.12 / wide, (tall - 0.95) / tall))
+    axis = figure.add_axes((1.2 / wide, below / tall, (wide - 1.95) / wide, high / tall))
+    bar = figure.add_axes(((wide - 0.62) / wide, below / tall, 0.12 / wide, high / tall))
+    letters = style.FONT_SIZE - (1 if shares.shape[1] <= MANY else 2)
     seaborn.heatmap(
         shares, ax=axis, cbar_ax=bar, cmap=style.SEQUENTIAL, vmin=0, vmax=100, annot=True, fmt=".0f",
-        linewidths=0.5, annot_kws={"fontsize": style.FONT_SIZE - 1}, cbar_kws={"label": SHARE},
+        linewidths=0.5, annot_kws={"fontsize": letters}, cbar_kws={"label": SHARE},
     )  # fmt: skip
     axis.set(xlabel="", ylabel="")
     axis.set_xticks(
-        np.arange(shares.shape[1]) + 0.5, list(records.optimizers.values()), rotation=38, ha="right",
+        np.arange(shares.shape[1]) + 0.5, list(records.optimizers.values()), rotation=TILT, ha="right",
         rotation_mode="anchor",
     )  # fmt: skip
     axis.set_yticks(
