@@ -650,7 +650,7 @@ def test_a_changed_tree_is_caught_by_the_command(tmp_path, small):
     _edit(
         copy / "sim/kernels/parts.py",
         r"(def _constants\(.*?\n    \"\"\"[^\n]*\n)",
-        r"\1    for i in range(100000):\n        constants[0] = constants[0] * REAL(0.999) + REAL(i)\n",
+        r"\1    for i in range(3000):\n        constants[0] = constants[0] * REAL(0.999) + REAL(i)\n",
     )
     done = nightly(copy)
     assert done.returncode == 3, done.stdout + done.stderr
