@@ -49,6 +49,7 @@ def build(directory: str | Path) -> Path:
     with mpl.rc_context(style.settings()):
         claims = [report_claims.part(directory)] if study.claims else []
         parts = [*claims, *(PARTS[name](directory) for name in told)]
+        parts = [part for part in parts if part.chapters] or parts  # --only may leave sections without runs
     return _publish(directory, study, parts)
 
 

@@ -41,4 +41,4 @@ def overview(records: Records) -> pd.DataFrame:
             {"grid": grid.name, "networks": len(grid.runs)}
             | {s: int(status.get(s, 0)) for s in ("reached", "not_reached", "diverged")}
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["grid", "networks", "reached", "not_reached", "diverged"])
