@@ -20,6 +20,7 @@ from sim.kernels.emit import HAS_FMA
 from sim.run import main
 from sim.study import Study
 from sim.study.parts import choices
+from sim.views.derivation import checked
 from sim.views.example_records import ExampleRecords, Training
 from sim.views.formulas import FUNCTIONS, evaluate, renamed
 from sim.views.notations import Latex, MathML, Text
@@ -430,6 +431,22 @@ def test_a_loss_that_leaves_the_numbers_is_told(tmp_path: Path) -> None:
     assert "the loss left the finite numbers at epoch" in (tmp_path / "out/report.html").read_text()
 
 
+def test_figures_of_epochs_that_only_some_trainings_reach(tmp_path: Path) -> None:
+    given = study(output="linear", optimizer={"name": "sgd", "lr": [1e200, 0.1]}, epochs=9, trace=[0])
+    given["example"][0]["published"] = [{"epoch": 8, "loss": 1.0}, {"epoch": 0, "loss": 1.0}]
+    sim.run_study(given, tmp_path / "out")
+    assert "Printed and computed" in (tmp_path / "out/report.html").read_text()
+    given["example"][0]["published"] = [{"epoch": 99, "loss": 1.0}]
+    sim.run_study(given, tmp_path / "beyond")
+    assert "Printed and computed" not in (tmp_path / "beyond/report.html").read_text()
+
+
+def test_numbers_that_leave_the_range_of_a_formula() -> None:
+    assert evaluate("1 / (1 + exp(-z))", {"z": -1000.0}) == 0.0
+    assert math.isnan(evaluate("log(S)", {"S": 0.0}))
+    assert not checked("kernel", math.nan, 1.0, 1.0).passed
+
+
 TROUBLE = [
     ({"weights": [[[1.0] * 3] * 2, [[0.5, -0.6]]]}, "weights[0]: '2 × 3' is its shape; 2 × 2 is"),
     ({"weights": [[[0.1, -0.2], [0.3, 0.4]]]}, "weights: 1 entries; there are 2 layers"),
@@ -451,6 +468,8 @@ TROUBLE = [
     ({"weight_names": [[["w", "w"], ["v1", "v2"]], [["u1", "u2"]]]}, "'w' stands for more than one thing"),
     ({"bias_names": [["z1", "b2"], ["b3"]]}, "'z1' stands for more than one thing"),
     ({"bias_names": [["b1", "b 2"], ["b3"]]}, "'b 2' is not a name"),
+    ({"bias_names": [["b1", "lambda"], ["b3"]]}, "'lambda' is not a name"),
+    ({"bias_names": [["b1", "S"], ["b3"]]}, "'S' stands for more than one thing"),
     ({"published": [{"epoch": 0, "los": 1.0}]}, "'los' is no figure here; did you mean 'loss'?"),
     ({"published": [{"epoch": 0, "loss": "one"}]}, "'one' is not a finite number"),
     ({"published": [{"loss": 1.0}]}, "is not a table like"),

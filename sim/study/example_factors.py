@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from keyword import iskeyword
 from typing import Any
 
 from sim.catalog.registry import REQUIRED
@@ -68,6 +69,7 @@ def _name(value: Any) -> str:
         not isinstance(value, str)
         or not re.fullmatch(r"[A-Za-z]+\d*(_[A-Za-z0-9]+)?", value)
         or len(value) > 20
+        or iskeyword(value)
     ):
         raise Trouble(value, "is not a name such as w11, b3 or w1_21")
     return value

@@ -134,7 +134,7 @@ def _trace(trace: tuple[int, ...] | None, epochs: int, where: str) -> tuple[int,
 
 def _check_names(example: Example, shapes: list[tuple[int, int]], where: str) -> None:
     """No name stands for two things, and what is frozen is known."""
-    taken = Counter([*example.parameters, *_symbols(example), "L", "y"])
+    taken = Counter([*example.parameters, *_symbols(example), "L", "S", "pi", "y"])
     for name in example.parameters:
         if taken[name] > 1:
             raise StudyError(complaint(f"{where}.weight_names", name, "stands for more than one thing"))

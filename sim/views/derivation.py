@@ -8,6 +8,7 @@ numbers: activations, gradients by back-propagation and by central differences, 
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -87,6 +88,8 @@ class Derivation:
 def checked(against: str, printed: float, other: float, tolerance: float, scale: float = 0.0) -> Check:
     """Whether two numbers agree within ``tolerance`` of the larger of their size and ``scale``."""
     difference = abs(printed - other)
+    if math.isnan(difference):
+        difference = math.inf
     return Check(against, other, difference, bool(difference <= tolerance * max(abs(other), scale)))
 
 

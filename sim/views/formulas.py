@@ -21,8 +21,12 @@ def _sigmoid(z: float) -> float:
     return 1.0 / (1.0 + math.exp(-z)) if z > 0 else math.exp(z) / (1.0 + math.exp(z))
 
 
+def _exp(z: float) -> float:
+    return math.exp(z) if z < 709.0 else math.inf
+
+
 FUNCTIONS: dict[str, Callable[..., float]] = {
-    "exp": math.exp,
+    "exp": _exp,
     "log": math.log,
     "sqrt": math.sqrt,
     "tanh": math.tanh,
@@ -53,7 +57,7 @@ def parsed(formula: str) -> ast.expr:
 
 
 def evaluate(formula: str, values: Values, functions: Functions = FUNCTIONS) -> float:
-    """The formula's value: inf where it overflows, NaN where it divides by 0."""
+    """The formula's value: inf where it overflows, NaN where it has none."""
     tree = ast.fix_missing_locations(ast.Expression(substituted(formula, values)))
     try:
         return float(
@@ -61,7 +65,7 @@ def evaluate(formula: str, values: Values, functions: Functions = FUNCTIONS) -> 
         )
     except OverflowError:
         return math.inf
-    except ZeroDivisionError:
+    except (ZeroDivisionError, ValueError):
         return math.nan
 
 

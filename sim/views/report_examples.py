@@ -113,7 +113,7 @@ def _agreement(training: Training) -> str:
     compared = training.compared
     if not compared:
         last = training.losses.iloc[-1]
-        return f"With {training.label} the loss falls from {training.losses[0]:.6g} to {last:.6g}."
+        return f"With {training.label} the loss goes from {training.losses[0]:.6g} to {last:.6g}."
     agree = [figure for figure in compared if figure.agrees]
     full = [figure.units for figure in agree if figure.full]
     near = f", those of full length within {max(full):g} units in the last place" if full else ""
@@ -164,17 +164,23 @@ def facts(example: Example) -> str:
     )
 
 
-@example_table(title="Printed and computed", applies=lambda worked: bool(worked.example.published))
+@example_table(
+    title="Printed and computed",
+    applies=lambda worked: any(training.compared for training in worked.trainings),
+)
 def printed(worked: Worked) -> Sheet:
-    """Every printed figure beside that of each training."""
+    """Every printed figure beside that of each training that reached its epoch."""
+    found = [{(one.epoch, one.figure): one for one in training.compared} for training in worked.trainings]
     rows = []
-    for figures in zip(*(training.compared for training in worked.trainings), strict=True):
-        first = figures[0]
+    for place in dict.fromkeys(place for figures in found for place in figures):
+        first = next(figures[place] for figures in found if place in figures)
         row = {"epoch": first.epoch, "figure": first.figure, "printed": first.printed}
-        for training, figure in zip(worked.trainings, figures, strict=True):
-            row |= {f"with {training.label}": repr(figure.ours)}
-        row |= {"apart": f"{first.units:.3g}", "units of": "float64" if first.full else "last digit"}
-        rows.append(row | {"agrees": "yes" if first.agrees else "no"})
+        for training, figures in zip(worked.trainings, found, strict=True):
+            row |= {f"with {training.label}": repr(figures[place].ours) if place in figures else "–"}
+        reached = place in found[0]
+        row |= {"apart": f"{first.units:.3g}" if reached else "–"}
+        row |= {"units of": "float64" if first.full else "last digit"}
+        rows.append(row | {"agrees": "yes" if reached and first.agrees else "no"})
     frame = pd.DataFrame(rows)
     agree = int((frame["agrees"] == "yes").sum())
     return Sheet(
