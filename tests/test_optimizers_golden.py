@@ -37,7 +37,7 @@ def test_every_trial_is_recorded_and_says_by_whom() -> None:
     assert versions.keys() == {"torch", "optax", "jax", "jaxlib", "schedulefree", "pytorch-optimizer"}
     names = {key.partition("/")[0] for library in LIBRARIES for key in recorded(library)}
     assert names == set(TRIALS)
-    assert sum(path.stat().st_size for path in FOLDER.glob("*.npz")) < 1_000_000
+    assert sum(path.stat().st_size for path in FOLDER.glob("*.npz")) < 1_200_000
 
 
 def test_every_optimizer_is_tried() -> None:

@@ -6,7 +6,8 @@
 writes ``torch.npz`` and the like beside this file and the versions into ``versions.json``.  Of each
 trial there are θ after each of 200 steps on the quadratic and on Rosenbrock's function, and of the network
 the loss of each mini-batch and all parameters at the end (layer by layer: weights row by row, biases).
-Schedule-free rules walk with y, and x stands beside it; L-BFGS is followed from evaluation to evaluation.
+Schedule-free rules walk with y, and x stands beside it; L-BFGS is followed from evaluation to evaluation,
+and ``searches.npz`` has what it knew as each of its line searches began (and PyTorch's version).
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[1]))
+sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
+from following import Searches  # noqa: E402
 from trials import FLAT, STEPS, TRIALS, VALUES, Trial, clipped, network_arrays  # noqa: E402
 
 LIBRARIES = {
@@ -50,64 +52,41 @@ def torch_optimizer(trial: Trial, problem: str, parameters: list[Any]) -> Any:
     return oracle
 
 
-class Enough(Exception):
-    """The oracle has evaluated as often as it was to."""
-
-
-def searched(trial: Trial, theta: list[Any], evaluate: Any) -> tuple[list[np.ndarray], list[float]]:
-    """Where PyTorch's L-BFGS evaluates, one time after another, and the losses there.
-
-    ``evaluate`` fills the gradients, cut if that is asked, and returns the loss; decay is added here.
-    """
+def searched(trial: Trial, theta: list[Any], evaluate: Any) -> Searches:
+    """PyTorch's L-BFGS, followed until it stops or has evaluated 200 times."""
     import torch
 
-    places: list[np.ndarray] = []
-    losses: list[float] = []
     settings = {"max_iter": 10**6, "max_eval": 10**6, "line_search_fn": "strong_wolfe"} | trial.settings
     oracle = torch.optim.LBFGS(theta, **settings)
-    penalty = 0.0 if trial.decoupled else trial.weight_decay
+    decay = trial.weight_decay
+    found = Searches(theta, evaluate, 0.0 if trial.decoupled else decay, STEPS)
+    found.minimize(oracle, settings.get("lr", 1.0) * decay if trial.decoupled else 0.0)
+    return found
 
-    def closure() -> float:
-        if len(places) == STEPS:
-            raise Enough
-        places.append(np.concatenate([p.detach().numpy().ravel() for p in theta]))
-        loss = evaluate()
-        losses.append(float(loss))
-        with torch.no_grad():
-            for p in theta:
-                p.grad += penalty * p
-            return losses[-1] + 0.5 * penalty * float(sum((p * p).sum() for p in theta))
 
-    try:
-        while True:
-            before = [p.detach().clone() for p in theta]
-            oracle.step(closure)
-            if not trial.decoupled:
-                break
-            with torch.no_grad():
-                for p, old in zip(theta, before, strict=True):
-                    p -= settings.get("lr", 1.0) * trial.weight_decay * old
-    except Enough:
-        return places, losses
-    last = np.concatenate([p.detach().numpy().ravel() for p in theta])
-    return places + [last] * (STEPS - len(places)), losses
+def flat_searches(trial: Trial, problem: str) -> Searches:
+    """L-BFGS with loss and gradient given by hand."""
+    import torch
+
+    gradient, start = FLAT[problem]
+    theta = torch.tensor(start, requires_grad=True)
+
+    def evaluate() -> float:
+        here = theta.detach().numpy().copy()
+        theta.grad = torch.tensor(clipped(gradient(here), trial.clipping))
+        return VALUES[problem](here)
+
+    return searched(trial, [theta], evaluate)
 
 
 def torch_flat(trial: Trial, problem: str) -> np.ndarray:
     """θ after each step, the gradient given by hand."""
     import torch
 
+    if trial.searches:
+        return flat_searches(trial, problem).path()
     gradient, start = FLAT[problem]
     theta = torch.tensor(start, requires_grad=True)
-    if trial.searches:
-
-        def evaluate() -> float:
-            here = theta.detach().numpy().copy()
-            theta.grad = torch.tensor(clipped(gradient(here), trial.clipping))
-            return VALUES[problem](here)
-
-        places, _ = searched(trial, [theta], evaluate)
-        return np.array([*places[1:], places[-1]])
     oracle = torch_optimizer(trial, problem, [theta])
     path = np.empty((STEPS, start.size * (2 if trial.apart else 1)))
     for step in range(STEPS):
@@ -122,8 +101,8 @@ def torch_flat(trial: Trial, problem: str) -> np.ndarray:
     return path
 
 
-def torch_network(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
-    """Losses and last parameters of the network, gradients by autograd."""
+def network_loss(trial: Trial) -> tuple[list[Any], Any, np.ndarray]:
+    """Parameters, what fills their gradients and returns the loss of some rows, and the mini-batches."""
     import torch
 
     inputs, labels, weights, biases, order = network_arrays(trial.widths)
@@ -143,9 +122,16 @@ def torch_network(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
             getattr(torch.nn.utils, cut)(theta, trial.clipping["limit"])
         return loss.detach()
 
+    return theta, evaluate, order
+
+
+def torch_network(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
+    """Losses and last parameters of the network, gradients by autograd."""
+    theta, evaluate, order = network_loss(trial)
     if trial.searches:
-        places, found = searched(trial, theta, evaluate)
-        return np.array(found), places[-1] if len(found) < STEPS else np.empty(0)
+        found = searched(trial, theta, evaluate)
+        ended = len(found.losses) < STEPS
+        return np.array(found.losses), found.path()[-1] if ended else np.empty(0)
     oracle = torch_optimizer(trial, "network", theta)
     losses = np.empty(STEPS)
     for step, rows in enumerate(order):
@@ -261,6 +247,18 @@ def trajectories(trial: Trial) -> dict[str, np.ndarray]:
     return {**found, f"{trial.name}/losses": losses, f"{trial.name}/parameters": last}
 
 
+def iterations(trial: Trial) -> dict[str, np.ndarray]:
+    """What L-BFGS knows as each of its searches begins, by ``trial/problem/quantity``."""
+    theta, evaluate, _ = network_loss(trial)
+    searches = {problem: flat_searches(trial, problem) for problem in FLAT}
+    searches["network"] = searched(trial, theta, evaluate)
+    return {
+        f"{trial.name}/{problem}/{name}": values
+        for problem, found in searches.items()
+        for name, values in found.noted().items()
+    }
+
+
 SCHEDULES: tuple[tuple[dict[str, Any], str, dict[str, Any]], ...] = (
     ({"name": "step", "every": 13, "factor": 0.3}, "StepLR", {"step_size": 13, "gamma": 0.3}),
     ({"name": "exponential", "rate": 0.95}, "ExponentialLR", {"gamma": 0.95}),
@@ -340,6 +338,10 @@ def main() -> None:
     """Ask each library for all its trials, and PyTorch for its schedules."""
     prepare("torch")
     (HERE / "schedules.json").write_text(json.dumps(schedules(), indent=1) + "\n")
+    known = {"torch": np.array(importlib.metadata.version("torch"))}
+    for trial in TRIALS.values():
+        known |= iterations(trial) if trial.searches else {}
+    np.savez_compressed(HERE / "searches.npz", **known)
     versions = {}
     for library, packages in LIBRARIES.items():
         prepare(library)
