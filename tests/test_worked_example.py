@@ -283,6 +283,15 @@ def test_every_loss_is_derived(cost: str, output: str) -> None:
     assert_derived(trained(study(**TWO_OUTPUTS, output=output, loss=cost, trace=[0, 2])))
 
 
+def test_every_line_of_an_update_holds_where_a_slot_is_set_twice() -> None:
+    rule = UpdateRule(choices("optimizer")("yogi")[0])
+    values = {**rule.numbers(1), "theta": 0.7, "g": -0.3, "m": 0.2, "v": 0.5}
+    found = [(line.target, value) for line, _, value in rule.carried_out(values)]
+    targets = [target for target, _ in found]
+    assert targets.count("v") == 2
+    assert found[targets.index("v")][1] == 0.5 + values["start"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", optimizer)
 def test_every_optimizer_is_derived(rule: str) -> None:
@@ -352,7 +361,7 @@ def test_an_update_read_from_its_code_is_that_code(name: str) -> None:
         )
         values |= rule.numbers(step)
         expected = rule.rule.update(*(np.float64(values[word]) for word in rule.names))
-        found = rule.carried_out(values)
+        found = values | {line.target: value for line, _, value in rule.carried_out(values)}
         for word, number in zip(["theta", *rule.slots.values()], expected, strict=True):
             assert found[word] == pytest.approx(float(number), rel=1e-13), (name, word)
 
@@ -363,6 +372,7 @@ def test_an_update_read_from_its_code_is_that_code(name: str) -> None:
         ("w1_21 * x1 + b3", "w₂₁⁽¹⁾ · x₁ + b₃", r"w_{21}^{(1)} \cdot x_{1} + b_{3}"),
         ("a - (b - c)", "a − (b − c)", r"a - \left(b - c\right)"),
         ("(a + b) / c", "(a + b) / c", r"\frac{a + b}{c}"),
+        ("a - b * (-2 / c)", "a − b · (−2 / c)", r"a - b \cdot \left(\frac{-2}{c}\right)"),
         ("partial(L, a3)", "∂L/∂a₃", r"\frac{\partial L}{\partial a_{3}}"),
         (
             "beta1 * -2e-05**2",

@@ -203,20 +203,17 @@ class _Writer:
         if not self.rule.assignments:
             yield Line(name, (), moment.after[name], sign="←")
             return
-        after, seen = self.rule.carried_out(values), dict(values)
         kernels = {PARAMETER: moment.after[name]} | {
             word: moment.slots_after[slot][name] for slot, word in slots.items()
         }
-        for line in self.rule.assignments:
-            value = after[line.target]
+        last = {line.target: place for place, line in enumerate(self.rule.assignments)}
+        for place, (line, numbered, value) in enumerate(self.rule.carried_out(values)):
             told: tuple[Check, ...] = ()
-            if line.target in kernels:
+            if line.target in kernels and place == last[line.target]:
                 told = (checked("kernel", value, kernels[line.target], EXACT, 1e-6),)
                 value = kernels[line.target]
             left = name if line.target == PARAMETER else f"of({line.target}, {name})"
-            yield Line(left, (substituted(line.formula, seen),), value, told, "←")
-            if not line.returned:
-                seen[line.target] = after[line.target]
+            yield Line(left, (numbered,), value, told, "←")
 
 
 def _mean(values: list[float]) -> ast.expr:

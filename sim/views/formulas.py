@@ -132,7 +132,7 @@ def _signed(node: ast.expr) -> bool:
     """Whether it is written beginning with a sign."""
     if isinstance(node, ast.Constant):
         return _value(node) < 0
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
         return _signed(node.left)
     return isinstance(node, ast.UnaryOp)
 

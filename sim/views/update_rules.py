@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from sim.study import Choice
-from sim.views.formulas import evaluate, renamed
+from sim.views.formulas import evaluate, renamed, substituted
 
 PARAMETER, GRADIENT = "theta", "g"
 
@@ -92,14 +92,14 @@ class UpdateRule:
                 raise _Unwritable
         raise _Unwritable
 
-    def carried_out(self, values: Mapping[str, float]) -> dict[str, float]:
-        """All that the update makes of these numbers."""
-        found, seen = dict(values), dict(values)
+    def carried_out(self, values: Mapping[str, float]) -> Iterator[tuple[Assignment, ast.expr, float]]:
+        """Line by line: the formula with the numbers that stand there by then, and its value."""
+        seen = dict(values)
         for line in self.assignments:
-            found[line.target] = evaluate(line.formula, seen)
+            value = evaluate(line.formula, seen)
+            yield line, substituted(line.formula, seen), value
             if not line.returned:
-                seen[line.target] = found[line.target]
-        return found
+                seen[line.target] = value
 
 
 class _Unwritable(Exception):
