@@ -35,7 +35,7 @@ def problem_panels(
     head, between = 0.36, 0.56
     below = 0.42 + layout.legend_height(entries, "")
     total = head + below + rows * height + (rows - 1) * between
-    width = (style.PAGE_WIDTH - left - 0.1 - (columns - 1) * gap) / columns
+    width = (style.PAGE_WIDTH - left - 0.16 - (columns - 1) * gap) / columns  # half a number juts out
     figure = Figure(figsize=(style.PAGE_WIDTH, total))
     axes: dict[str, Axes] = {}
     for place, name in enumerate(names):
