@@ -186,12 +186,13 @@ def good_width(records: ComparisonRecords) -> Drawing:
         axis.vlines(median[name], line - 0.36, line + 0.36, color="black", linewidth=1.4, zorder=4)
     axis.set_xlim(0, None)
     runs = wording.count(len(records.trials), "tuning run")
+    diverged = int((records.trials["status"] == "diverged").sum())
     return Drawing(
         figure,
         "How many decades of learning rate do about as well as the best one. A dot for each problem, the "
         "line at "
         "their median; triangles: the region reaches the edge of what was tried, so it may be wider. "
-        f"{runs}.",
+        f"{runs}; {diverged:,} diverge and count as infinite loss.",
     )
 
 
