@@ -51,7 +51,7 @@ def _short(part: Part) -> str:
         name if default is REQUIRED else f"{name} = {_value(default)}"
         for name, default in part.parameters.items()
     )
-    lines = [_equation(part), ", ".join(shown), _state(part), _source(part)]
+    lines = [_equation(part), ", ".join(shown), _state(part), _domain(part), _source(part)]
     return "\n".join([part.name, *(_wrapped(line, "  ", "    ") for line in lines if line)])
 
 
@@ -62,7 +62,7 @@ def _full(part: Part) -> str:
     if part.parameters:
         lines += ["", "hyperparameters"]
         lines += [_wrapped(_parameter(part, name), "  ", " " * 21) for name in part.parameters]
-    lines += ["", *(_wrapped(line) for line in (_state(part), _source(part)) if line)]
+    lines += ["", *(_wrapped(line) for line in (_state(part), _domain(part), _source(part)) if line)]
     return "\n".join(lines)
 
 
@@ -119,6 +119,12 @@ def _state(part: Part) -> str:
     named = f" ({', '.join(rule.slots)})" if rule.slots else ""
     pairs = f", and {rule.pairs} × two square matrices for each matrix of weights" if rule.pairs else ""
     return f"state per parameter: {rule.per_parameter}{named}{pairs}"
+
+
+def _domain(part: Part) -> str:
+    """Where starts on a surface are taken from: an interval for x and y, or one for every coordinate."""
+    intervals = [f"[{low:g}, {high:g}]" for low, high in part.traits.get("domain", ())]
+    return f"domain: {' × '.join(intervals)}" if intervals else ""
 
 
 def _source(part: Part) -> str:

@@ -38,6 +38,10 @@ def test_intervals_hold_the_share_and_mirror_it(case):
         assert (low, high) == pytest.approx((1 - mirrored_high, 1 - mirrored_low), abs=1e-9)
 
 
+def test_none_and_all_end_at_0_and_1():
+    assert (wilson(0, 50)[0], wilson(50, 50)[1]) == (0.0, 1.0)
+
+
 def test_no_trials_no_interval():
     for interval in (wilson, clopper_pearson):
         assert np.isnan(interval([0], [0])).all()

@@ -25,7 +25,8 @@ def wilson(successes: ArrayLike, trials: ArrayLike, confidence: float = CONFIDEN
         middle = share + z**2 / (2 * tries)
         reach = z * np.sqrt(share * (1 - share) / tries + z**2 / (4 * tries**2))
         scale = 1 + z**2 / tries
-        return np.clip((middle - reach) / scale, 0.0, 1.0), np.clip((middle + reach) / scale, 0.0, 1.0)
+        low = np.where(share == 0, 0.0, np.clip((middle - reach) / scale, 0.0, 1.0))
+        return low, np.where(share == 1, 1.0, np.clip((middle + reach) / scale, 0.0, 1.0))
 
 
 def clopper_pearson(successes: ArrayLike, trials: ArrayLike, confidence: float = CONFIDENCE) -> Bounds:

@@ -43,8 +43,9 @@ def heights(surface: Choice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def ground(axis: Axes, surface: Choice) -> None:
     """Level lines, closer together where the surface is low, and crosses at the known minima."""
     x, y, values = heights(surface)
-    lifted = values - values.min()
-    levels = np.quantile(lifted, np.linspace(0, 1, LEVELS) ** 1.5)
+    shown = np.isfinite(values)
+    lifted = np.ma.masked_array(values, ~shown) - values[shown].min()
+    levels = np.quantile(lifted.compressed(), np.linspace(0, 1, LEVELS) ** 1.5)
     axis.contour(x, y, lifted, np.unique(levels), colors="#b9b9b9", linewidths=0.5)
     for minimum in minima_of(surface.part):
         axis.plot(*minimum.at, "+", color="black", markersize=4, markeredgewidth=0.8, zorder=6)
