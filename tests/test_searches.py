@@ -62,11 +62,11 @@ def test_every_step_is_the_oracles(trial: Trial, problem: str) -> None:
 
 @each
 def test_every_search_is_the_oracles(trial: Trial, problem: str) -> None:
-    """The same with each iteration, up to 34 steps, left to itself; one or two of all 1109 steps go elsewhere.
+    """The same with each iteration, up to 34 steps, left to itself; one or two of all 1109 go elsewhere.
 
     A clipped gradient is not the slope of its loss: the curvature asked for is not to be found, and the
-    oracle tries t nearer and nearer to each other until two losses are equal to the last digit.  Ours are
-    there too, 2e-16 from the oracle's t, with losses that differ in that digit: the search ends a trial apart.
+    oracle tries t nearer and nearer to each other until two losses are equal to the last digit.  Ours come
+    there too, 2e-16 from the oracle's t, with losses that differ in that digit: the search goes on or ends.
     """
     walked = list(walk(trial, problem, led=False))
     at_trials, at_bases = steps(trial, walked)
