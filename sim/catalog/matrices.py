@@ -1,7 +1,8 @@
 """What layerwise optimizers say of whole matrices; kernels compile these functions as they stand.
 
-Plain loops: an array expression costs the compiler a second or more, for the message alone that it
-would show if shapes did not fit.
+Matrices are flat vectors, row by row, and results go where the caller says: plain loops over one
+type of array are quick to compile; an array expression, a second dimension or an array made here
+takes the compiler longer than the rest of a rule.
 """
 
 from __future__ import annotations
@@ -10,76 +11,75 @@ from typing import Any
 
 import numpy as np
 
-from sim.catalog.sums import dot, real, total
+
+def part(vector: Any, start: Any, size: Any) -> Any:
+    """So many numbers of a vector from ``start`` on."""
+    return vector[start : start + size]
 
 
-def length(vector: Any) -> Any:
-    """√Σ entries², in the vector's precision."""
-    return np.sqrt(dot(vector, vector))
+def eigen_rows(matrix: Any, values: Any) -> Any:
+    """M, symmetric, becomes its eigenvectors, one a row; ``values`` its eigenvalues.  0 if all went well."""
+    size = values.size
+    values[:], vectors = np.linalg.eigh(matrix.reshape(size, size))
+    matrix[:] = vectors.T.ravel()
+    return 0
 
 
-def product(left: Any, right: Any) -> Any:
-    """A B."""
-    result = np.zeros((left.shape[0], right.shape[1]), left.dtype)
-    for i in range(left.shape[0]):
-        row = result[i]
-        for k in range(left.shape[1]):
-            share, other = left[i, k], right[k]
-            for j in range(row.size):
+def mix(target: Any, keep: Any, share: Any, vector: Any) -> None:
+    """a ← keep · a + share · b."""
+    for i in range(target.size):
+        target[i] = keep * target[i] + share * vector[i]
+
+
+def turn(target: Any, matrix: Any, rows: Any, columns: Any) -> None:
+    """target ← Aᵀ of a (rows, columns) A."""
+    for i in range(rows):
+        row = part(matrix, i * columns, columns)
+        for j in range(columns):
+            part(target, j * rows, rows)[i] = row[j]
+
+
+def product(target: Any, left: Any, right: Any, rows: Any, inner: Any, columns: Any) -> None:
+    """target ← A B of a (rows, inner) A and an (inner, columns) B."""
+    for i in range(rows):
+        row, shares = part(target, i * columns, columns), part(left, i * inner, inner)
+        for j in range(columns):
+            row[j] = 0
+        for k in range(inner):
+            share, other = shares[k], part(right, k * columns, columns)
+            for j in range(columns):
                 row[j] += share * other[j]
-    return result
 
 
-def turned(matrix: Any) -> Any:
-    """Aᵀ."""
-    result = np.empty((matrix.shape[1], matrix.shape[0]), matrix.dtype)
-    for i in range(matrix.shape[0]):
-        for j in range(matrix.shape[1]):
-            result[j, i] = matrix[i, j]
-    return result
-
-
-def mix(target: Any, keep: Any, share: Any, matrix: Any) -> None:
-    """A ← keep · A + share · B."""
-    for i in range(target.shape[0]):
-        row, other = target[i], matrix[i]
-        for j in range(row.size):
-            row[j] = keep * row[j] + share * other[j]
-
-
-def eigen(matrix: Any) -> Any:
-    """Eigenvalues and, as columns, eigenvectors of a symmetric matrix; NaN if it is not finite."""
-    known = matrix.copy()
-    for i in range(known.shape[0]):
-        whole = total(known[i])
-        if not np.isfinite(whole):  # LAPACK would raise, and end the training of all networks
-            mix(known, whole - whole, whole - whole, known)
-            return known[i], known
-    values, vectors = np.linalg.eigh(known)
-    return values, turned(vectors.T)
-
-
-def power(matrix: Any, shift: Any, exponent: Any) -> Any:
-    """(M + shift · 1)^exponent of a symmetric M with no negative eigenvalue; NaN if M is not finite."""
-    values, vectors = eigen(matrix)
-    scaled = vectors.copy()
-    for j in range(values.size):  # rounding may leave a zero just below zero
-        share = (abs(values[j]) + shift) ** exponent
+def eigen(target: Any, values: Any, matrix: Any) -> None:
+    """Eigenvectors, one a row, and eigenvalues of a symmetric matrix; NaN if it is not finite."""
+    whole = matrix[0] - matrix[0]
+    for i in range(matrix.size):
+        target[i] = matrix[i]
+        whole += matrix[i] - matrix[i]
+    if whole != whole or eigen_rows(target, values) != 0:  # LAPACK may not end where a number is not finite
+        for i in range(target.size):
+            target[i] = np.nan
         for i in range(values.size):
-            scaled[i, j] *= share
-    return product(scaled, turned(vectors))
+            values[i] = np.nan
 
 
-def orthogonal(matrix: Any, steps: Any, first: Any, third: Any, fifth: Any) -> Any:
-    """Newton–Schulz: X ← a X + b (X Xᵀ) X + c (X Xᵀ)² X, so many steps; singular values tend to about 1."""
-    found = matrix.copy()
-    for _ in range(steps):
-        gram = product(found, turned(found))
-        inner = product(gram, gram)
-        mix(inner, fifth, third, gram)
-        mix(found, first, real(1, first), product(inner, found))
-    return found
+def power(target: Any, matrix: Any, size: Any, shift: Any, exponent: Any, spare: Any) -> None:
+    """target ← (M + shift · 1)^exponent of a symmetric M with no negative eigenvalue; NaN if M is not finite.
+
+    ``spare`` is room for 2 size² + size numbers.
+    """
+    square = size * size
+    rows, columns = part(spare, 0, square), part(spare, square, square)
+    values = part(spare, 2 * square, size)
+    eigen(rows, values, matrix)
+    turn(columns, rows, size, size)
+    for k in range(size):  # rounding may leave a zero just below zero
+        share, row = (abs(values[k]) + shift) ** exponent, part(rows, k * size, size)
+        for j in range(size):
+            row[j] *= share
+    product(target, columns, rows, size, size, size)
 
 
-FUNCTIONS = (length, product, turned, mix, eigen, power, orthogonal)
+FUNCTIONS = (mix, turn, product, eigen, power)
 """What the kernels compile as it stands."""

@@ -39,6 +39,8 @@ from sim.catalog.rewriting import with_float_literals
 
 FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": False, "_nrt": False}
 ALLOCATING: dict[str, Any] = {**FLAGS, "_nrt": True}
+CALLED: dict[str, Any] = {**FLAGS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""For what only kernels call; one set, for Numba compiles a helper anew for callers with other flags."""
 
 CACHE_LINE = 64
 """Bytes of a cache line, and of the widest vector register."""
@@ -155,9 +157,9 @@ def inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **FLAGS)(function)
 
 
-def allocating(function: Callable[..., Any]) -> Any:
-    """A function for use inside kernels that may make arrays; compiled once and called."""
-    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **ALLOCATING)(function)
+def called(function: Callable[..., Any]) -> Any:
+    """A function for use inside kernels, compiled once and called."""
+    return numba.njit(**CALLED)(function)
 
 
 def specialised(template: Callable[..., Any], name: str, **known: Any) -> FunctionType:

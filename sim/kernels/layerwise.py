@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
-from numba.extending import overload
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, lower_builtin, overload, type_callable
+from numba.np.arrayobj import _empty_nd_impl, populate_array
+from numba.np.linalg import ensure_lapack
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from sim.catalog import matrices
+from sim.catalog.matrices import part
 from sim.catalog.optimizers import averaged, quasi_newton
 from sim.catalog.optimizers import layerwise as own_layers
 from sim.catalog.optimizers.family import HIDDEN, OUTER, VECTOR, Rule
-from sim.kernels import jit
-from sim.kernels.layout import LAYER_FIELDS, Layer
+from sim.kernels import emit, jit
+from sim.kernels.layout import Layer
+
+FAN_IN, FAN_OUT, WEIGHT, SCALE, SHIFT = (
+    Layer._fields.index(name) for name in ("fan_in", "fan_out", "weight", "scale", "shift")
+)
+"""Columns of the table of layers; W is followed by bias, scale and shift."""
 
 
 def _compiled_as_it_stands(function: Callable[..., Any]) -> None:
@@ -28,7 +38,100 @@ def _compiled_as_it_stands(function: Callable[..., Any]) -> None:
         return function
 
     choose.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    overload(function, jit_options={"error_model": "numpy"}, strict=False)(choose)
+    overload(
+        function,
+        jit_options=jit.CALLED,
+        strict=False,
+    )(choose)
+
+
+def room(size: int, like: np.ndarray) -> np.ndarray:
+    """A new vector of so many numbers of the same precision; whatever is in it."""
+    return np.empty(size, like.dtype)
+
+
+@type_callable(room)
+def _type_room(context: Any) -> Any:
+    return lambda size, like: jit.vector_of(like.dtype)
+
+
+@lower_builtin(room, types.Integer, types.Array)
+def _room(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    made = _empty_nd_impl(context, builder, signature.return_type, [args[0]])
+    return made._getvalue()
+
+
+@type_callable(matrices.part)
+def _type_part(context: Any) -> Any:
+    return lambda vector, start, size: vector
+
+
+@lower_builtin(matrices.part, types.Array, types.Integer, types.Integer)
+def _part(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    return _view(context, builder, signature.args[0], *args)
+
+
+def _view(context: Any, builder: Any, kind: Any, memory: Any, start: Any, size: Any) -> Any:
+    """Numbers of contiguous memory as a vector that keeps no share in it."""
+    bytes_each = emit.integer(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+    vector = jit.vector_of(kind.dtype)
+    view = context.make_array(vector)(context, builder)
+    place = emit.element(context, builder, kind, memory, start)
+    populate_array(view, data=place, shape=[size], strides=[bytes_each], itemsize=bytes_each, meminfo=None)
+    return view._getvalue()
+
+
+@type_callable(matrices.eigen_rows)
+def _type_eigen_rows(context: Any) -> Any:
+    return lambda matrix, values: types.int32
+
+
+@lower_builtin(matrices.eigen_rows, types.Array, types.Array)
+def _eigen_rows(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    """LAPACK's divide and conquer, by the door that Numba's ``numpy.linalg.eigh`` uses."""
+    ensure_lapack()
+    kind = signature.args[0]
+    matrix, values = (context.make_array(kind)(context, builder, value) for value in args)
+    letters = [
+        ir.Constant(ir.IntType(8), ord(c)) for c in ("s" if kind.dtype == types.float32 else "d") + "VL"
+    ]
+    size = builder.extract_value(values.shape, 0)
+    given = [*letters, size, matrix.data, size, values.data]
+    called = ir.FunctionType(ir.IntType(32), [value.type for value in given])
+    return builder.call(cgutils.get_or_insert_function(builder.module, called, "numba_ez_xxxevd"), given)
+
+
+@intrinsic(prefer_literal=True)
+def views(typing: Any, memory: Any, start: Any, stride: Any, size: Any, count: Any) -> Any:
+    """``count`` vectors of ``size`` numbers of contiguous memory, from ``start``, every ``stride``."""
+    vectors = types.UniTuple(jit.vector_of(memory.dtype), count.literal_value)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory_value, place, step, length, _ = args
+        made = []
+        for _ in range(vectors.count):
+            made.append(_view(context, builder, memory, memory_value, place, length))
+            place = builder.add(place, step)
+        return context.make_tuple(builder, vectors, made)
+
+    return vectors(memory, types.intp, types.intp, types.intp, count), generate
+
+
+@intrinsic(prefer_literal=True)
+def squares(typing: Any, memory: Any, start: Any, rows: Any, columns: Any, count: Any) -> Any:
+    """``count`` pairs of matrices, (rows, rows) and (columns, columns), one after the other, flat."""
+    vectors = types.UniTuple(jit.vector_of(memory.dtype), 2 * count.literal_value)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory_value, place, *sides, _ = args
+        made = []
+        for number in range(vectors.count):
+            size = builder.mul(sides[number % 2], sides[number % 2])
+            made.append(_view(context, builder, memory, memory_value, place, size))
+            place = builder.add(place, size)
+        return context.make_tuple(builder, vectors, made)
+
+    return vectors(memory, types.intp, types.intp, types.intp, count), generate
 
 
 for _function in (*matrices.FUNCTIONS, *own_layers.FUNCTIONS, *averaged.FUNCTIONS, *quasi_newton.FUNCTIONS):
@@ -36,53 +139,32 @@ for _function in (*matrices.FUNCTIONS, *own_layers.FUNCTIONS, *averaged.FUNCTION
 
 # Bound when the template is specialised.
 function: Any = None
-slot_views: Any = None
-pair_views: Any = None
-fewer: Any = None
-COUNT = SLOTS = PAIRS = LAST = 0
-
-
-def _no_slots(state, start, end):
-    return ()
-
-
-def _slot_views(state, start, end):
-    """The first LAST + 1 state slots of a tensor."""
-    return (*fewer(state, start, end), state[LAST, start:end])
-
-
-def _no_pairs(room, place, rows, columns):
-    return ()
-
-
-def _pair_views(room, place, rows, columns):
-    """The first LAST + 1 pairs of square matrices of a tensor."""
-    start = place + LAST * (rows * rows + columns * columns)
-    middle, end = start + rows * rows, start + rows * rows + columns * columns
-    left, right = room[start:middle].reshape((rows, rows)), room[middle:end].reshape((columns, columns))
-    return (*fewer(room, place, rows, columns), left, right)
+COUNT = SLOTS = PAIRS = ROOM = WITH_ROOM = 0
 
 
 def update_layers(table, theta, gradient, state, constants, value):
     """One step of a layerwise rule: of each layer W, b and, with a normalizer, scale and shift."""
     settings = to_fixed_tuple(constants, COUNT)
-    room = state.ravel()[SLOTS * theta.size :]
-    place, last = table[0, 0] * 0, table.shape[0] - 1
+    place, last, widest = SLOTS * theta.size, table.shape[0] - 1, 0
     for number in range(table.shape[0]):
-        layer = Layer(*to_fixed_tuple(table[number], LAYER_FIELDS))
-        starts, rows = (layer.weight, layer.bias, layer.scale, layer.shift), layer.fan_out
-        for which in range(4 if layer.shift > layer.scale else 2):  # one call: it is compiled once
+        widest = max(widest, table[number, FAN_IN], table[number, FAN_OUT])
+    spare = room(ROOM * widest * widest, theta)
+    for number in range(table.shape[0]):
+        layer = table[number]
+        rows, vectors = layer[FAN_OUT], layer[SHIFT] > layer[SCALE]
+        for which in range(4 if vectors else 2):  # one call: it is compiled once
             kind = VECTOR if which > 0 else (HIDDEN if 0 < number < last else OUTER)
-            columns = layer.fan_in if which == 0 else 1
-            start, end = starts[which], starts[which] + rows * columns
-            if end > start:
+            columns = layer[FAN_IN] if which == 0 else 1
+            start, size = layer[WEIGHT + which], rows * columns
+            if size > 0:
                 function(
                     kind,
                     (rows, columns),
-                    theta[start:end],
-                    gradient[start:end],
-                    *slot_views(state, start, end),
-                    *pair_views(room, place, rows, columns),
+                    part(theta, start, size),
+                    part(gradient, start, size),
+                    *views(state, start, theta.size, size, SLOTS),
+                    *squares(state, place, rows, columns, PAIRS),
+                    *views(spare, 0, 0, spare.size, WITH_ROOM),
                     *settings,
                 )
             place += PAIRS * (rows * rows + columns * columns)
@@ -92,20 +174,11 @@ def known_of(rule: Rule, typed: Any) -> dict[str, Any]:
     """What ``update_layers`` must know of a rule; ``typed`` is its compiled function."""
     return {
         "function": typed,
-        "slot_views": _views(_slot_views, len(rule.slots)),
-        "pair_views": _views(_pair_views, rule.pairs),
         "SLOTS": len(rule.slots),
         "PAIRS": rule.pairs,
+        "ROOM": rule.room,
+        "WITH_ROOM": int(rule.room > 0),
     }
-
-
-@cache
-def _views(view: Any, count: int) -> Any:
-    """A function that returns ``count`` views as a tuple."""
-    if count == 0:
-        return jit.allocating(_no_slots if view is _slot_views else _no_pairs)
-    known = {"fewer": _views(view, count - 1), "LAST": count - 1}
-    return jit.allocating(jit.specialised(view, f"{view.__name__.strip('_')}_{count}", **known))
 
 
 def state_rows(rule: Rule, layers: Sequence[Layer], parameters: int) -> int:

@@ -272,8 +272,8 @@ def _update_kernel(part: Part, rule: Any, real: types.Type) -> Any:
 
 
 def _layerwise_kernel(part: Part, rule: Any, real: types.Type) -> Any:
-    count = rule.update.__code__.co_argcount - 4 - len(rule.slots) - 2 * rule.pairs
-    known = layerwise.known_of(rule, jit.allocating(jit.retyped(rule.update, real)))
+    count = rule.update.__code__.co_argcount - 4 - len(rule.slots) - 2 * rule.pairs - (rule.room > 0)
+    known = layerwise.known_of(rule, jit.called(jit.retyped(rule.update, real)))
     name = f"{part.kind}_{part.unique}_{rule.update.__name__.strip('_')}_{real}"
     update = jit.specialised(layerwise.update_layers, name, COUNT=count, **known)
     return jit.kernel(update, signatures(real).update, jit.ALLOCATING)

@@ -34,10 +34,11 @@ class Rule:
 
     Elementwise: ``update(θ, g, *slots, *numbers)`` of one parameter returns θ and the slots.
 
-    ``layerwise``: ``update(kind, shape, θ, g, *slots, *pairs, *numbers)`` changes one tensor of a
+    ``layerwise``: ``update(kind, shape, θ, g, *slots, *pairs, [spare,] *numbers)`` changes one tensor of a
     layer in place: W, of shape (fan_out, fan_in), or b or a normalizer's scale or shift, (n, 1).
     θ, g and the slots come flat, row by row.  ``pairs`` is how many pairs of square matrices,
-    (rows, rows) and (columns, columns), it keeps besides for each tensor; they start at zero too.
+    (rows, rows) and (columns, columns), it keeps besides for each tensor, flat as well; they start at
+    zero too.  With ``room`` it gets a vector to work in, as large as so many squares of the widest side.
 
     ``whole``: ``update(θ, g, loss, memory, *numbers)`` changes the whole vector in place; ``memory`` is one
     vector as long as ``vectors`` times θ and ``numbers`` more, all zero at first.
@@ -52,6 +53,7 @@ class Rule:
     slots: tuple[str, ...] = ()
     layerwise: bool = False
     pairs: int = 0
+    room: int = 0
     whole: bool = False
     vectors: int = 0
     numbers: int = 0

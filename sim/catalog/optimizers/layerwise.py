@@ -2,7 +2,7 @@
 
 Their updates change tensors in place (see ``Rule``), the gradient too where it serves as room
 for what is made of it.  They are written as loops, for array expressions take the compiler ten
-times as long; those of matrices allocate temporary ones.
+times as long; those of matrices ask for room to work in.
 """
 
 from __future__ import annotations
@@ -11,10 +11,15 @@ from typing import Any
 
 from sim.catalog.limits import Range
 from sim.catalog.mathematics import sqrt
-from sim.catalog.matrices import eigen, length, mix, orthogonal, power, product, turned
+from sim.catalog.matrices import eigen, mix, part, power, product, turn
 from sim.catalog.optimizers.family import HIDDEN, NOT_NEGATIVE, POSITIVE, SHARE, VECTOR, Rule, optimizer
 from sim.catalog.optimizers.moments import BETAS, MOMENTS
-from sim.catalog.sums import real
+from sim.catalog.sums import dot
+
+
+def length(vector: Any) -> Any:
+    """√Σ entries², in the vector's precision."""
+    return sqrt(dot(vector, vector))
 
 
 def _lars(kind, shape, theta, g, v, lr, beta, trust, decay, epsilon):
@@ -87,45 +92,46 @@ def adam_flat(theta, g, m, v, rate, beta1, gain1, beta2, gain2, root, epsilon):
         theta[i] -= rate * (m[i] / (sqrt(v[i]) * root + epsilon))
 
 
+def orthogonal(matrix: Any, rows: Any, columns: Any, spare: Any, first: Any, third: Any, fifth: Any) -> None:
+    """Five Newton–Schulz steps, X ← a X + b (X Xᵀ) X + c (X Xᵀ)² X; singular values tend to about 1."""
+    size, square = matrix.size, rows * rows
+    other, back = part(spare, 0, size), part(spare, size, size)
+    gram, inner = part(spare, 2 * size, square), part(spare, 2 * size + square, square)
+    for _ in range(5):
+        turn(back, matrix, rows, columns)
+        product(gram, matrix, back, rows, columns, rows)
+        product(inner, gram, gram, rows, rows, rows)
+        mix(inner, fifth, third, gram)
+        product(other, inner, matrix, rows, rows, columns)
+        for i in range(size):
+            matrix[i] = first * matrix[i] + other[i]
+
+
 def _muon(
-    kind,
-    shape,
-    theta,
-    g,
-    m,
-    v,
-    keep,
-    lr,
-    beta,
-    gain,
-    now,
-    ahead,
-    rate,
-    beta1,
-    gain1,
-    beta2,
-    gain2,
-    root,
-    epsilon,
-):
-    if kind == HIDDEN:
-        u = g
-        for i in range(g.size):
-            m[i] = beta * m[i] + gain * g[i]
-            u[i] = now * g[i] + ahead * m[i]
-        size = max(length(u), epsilon)
-        for i in range(g.size):
-            u[i] /= size
-        move = orthogonal(u.reshape(shape), 5, 3.4445, -4.7750, 2.0315).reshape(u.size)
-        tall = lr * sqrt(real(max(shape[0], shape[1]), lr) / real(shape[1], lr))
-        for i in range(g.size):
-            theta[i] = keep * theta[i] - tall * move[i]
-    else:
+    kind, shape, theta, g, m, v, spare, keep, lr, beta, gain, now, ahead,
+    rate, beta1, gain1, beta2, gain2, root, epsilon,
+):  # fmt: skip
+    if kind != HIDDEN:
         adam_flat(theta, g, m, v, rate, beta1, gain1, beta2, gain2, root, epsilon)
+        return
+    rows, columns = shape
+    squares = 0.0
+    for i in range(g.size):
+        m[i] = beta * m[i] + gain * g[i]
+        g[i] = now * g[i] + ahead * m[i]
+        squares += g[i] * g[i]
+    size = max(sqrt(squares), epsilon)
+    for i in range(g.size):
+        g[i] /= size
+    orthogonal(g, rows, columns, spare, 3.4445, -4.7750, 2.0315)
+    spare[0] = max(rows, columns) / columns  # rounds to the precision of θ
+    tall = lr * sqrt(spare[0])
+    for i in range(g.size):
+        theta[i] = keep * theta[i] - tall * g[i]
 
 
 @optimizer(
-    rule=lambda settings: Rule(_muon, MOMENTS, layerwise=True),
+    rule=lambda settings: Rule(_muon, MOMENTS, layerwise=True, room=4),
     limits={**BETAS, "momentum": SHARE, "weight_decay": NOT_NEGATIVE, "adam_share": POSITIVE},
 )
 def muon(
@@ -162,20 +168,31 @@ def muon(
     )  # fmt: skip
 
 
-def _shampoo(kind, shape, theta, g, left, right, lr, epsilon):
-    slope = g.reshape(shape)
-    one, back = real(1, lr), turned(slope)
-    mix(left, one, one, product(slope, back))
-    mix(right, one, one, product(back, slope))
-    move = product(power(left, epsilon, -0.5 if kind == VECTOR else -0.25), slope)
+def _shampoo(kind, shape, theta, g, left, right, spare, lr, epsilon):
+    rows, columns = shape
+    size, square = g.size, max(left.size, right.size)
+    move, back = part(spare, 0, size), part(spare, size, size)
+    root, rest = part(spare, 2 * size, square), part(spare, 2 * size + square, 3 * square)
+    turn(back, g, rows, columns)
+    product(root, g, back, rows, columns, rows)
+    for i in range(left.size):
+        left[i] += root[i]
+    power(root, left, rows, epsilon, -0.5 if kind == VECTOR else -0.25, rest)
+    product(move, root, g, rows, rows, columns)
     if kind != VECTOR:
-        move = product(move, power(right, epsilon, -0.25))
-    flat = move.reshape(g.size)
-    for i in range(g.size):
-        theta[i] -= lr * flat[i]
+        product(root, back, g, columns, rows, columns)
+        for i in range(right.size):
+            right[i] += root[i]
+        power(root, right, columns, epsilon, -0.25, rest)
+        product(back, move, root, rows, columns, columns)
+        move = back
+    for i in range(size):
+        theta[i] -= lr * move[i]
 
 
-@optimizer(rule=lambda settings: Rule(_shampoo, (), layerwise=True, pairs=1), limits={"epsilon": POSITIVE})
+@optimizer(
+    rule=lambda settings: Rule(_shampoo, (), layerwise=True, pairs=1, room=6), limits={"epsilon": POSITIVE}
+)
 def shampoo(step: Any, lr: float = 1e-1, epsilon: float = 1e-4) -> Any:
     """Shampoo: L ← L + G Gᵀ; R ← R + Gᵀ G; W ← W − lr · L^(−1/4) G R^(−1/4), L₀ = R₀ = ε · 1.
 
@@ -187,34 +204,42 @@ def shampoo(step: Any, lr: float = 1e-1, epsilon: float = 1e-4) -> Any:
 
 
 def _soap(
-    kind, shape, theta, g, m, v, left, right, basis, other,
-    rate, beta1, gain1, beta2, gain2, share, gain, off, on, refresh, root, epsilon,
+    kind, shape, theta, g, m, v, left, right, basis, other, spare,
+    rate, beta1, gain1, beta2, gain2, share, gain, refresh, root, epsilon,
 ):  # fmt: skip
     if kind == VECTOR:
         adam_flat(theta, g, m, v, rate, beta1, gain1, beta2, gain2, root, epsilon)
         return
-    slope, average = g.reshape(shape), m.reshape(shape)
-    back = turned(slope)
-    mix(average, beta1, gain1, slope)
-    mix(left, share, gain, product(slope, back))
-    mix(right, share, gain, product(back, slope))
+    rows, columns = shape
+    size = g.size
+    seen, back = part(spare, 0, size), part(spare, size, size)
+    square = part(spare, 2 * size, max(left.size, right.size))
+    turn(back, g, rows, columns)
+    mix(m, beta1, gain1, g)
+    product(square, g, back, rows, columns, rows)
+    mix(left, share, gain, square)
+    product(square, back, g, columns, rows, columns)
+    mix(right, share, gain, square)
     if refresh > 0.0:
-        mix(basis, off, on, eigen(left)[1])
-        mix(other, off, on, eigen(right)[1])
-    basis_turned = turned(basis)
-    seen = product(product(basis_turned, slope), other).reshape(g.size)
-    move = product(product(basis_turned, average), other)
-    moved = move.reshape(g.size)
-    for i in range(g.size):
+        eigen(basis, part(spare, 0, rows), left)
+        eigen(other, part(spare, 0, columns), right)
+    turn(square, other, columns, columns)
+    product(back, basis, g, rows, rows, columns)
+    product(seen, back, square, rows, columns, columns)
+    product(back, basis, m, rows, rows, columns)
+    product(g, back, square, rows, columns, columns)
+    for i in range(size):
         v[i] = beta2 * v[i] + gain2 * (seen[i] * seen[i])
-        moved[i] /= sqrt(v[i]) * root + epsilon
-    moved = product(product(basis, move), turned(other)).reshape(g.size)
-    for i in range(g.size):
-        theta[i] -= rate * moved[i]
+        g[i] /= sqrt(v[i]) * root + epsilon
+    turn(square, basis, rows, rows)
+    product(back, square, g, rows, rows, columns)
+    product(seen, back, other, rows, columns, columns)
+    for i in range(size):
+        theta[i] -= rate * seen[i]
 
 
 @optimizer(
-    rule=lambda settings: Rule(_soap, MOMENTS, layerwise=True, pairs=2),
+    rule=lambda settings: Rule(_soap, MOMENTS, layerwise=True, pairs=2, room=4),
     limits={**BETAS, "shampoo_beta": SHARE, "every": Range(1, whole=True)},
 )
 def soap(
@@ -235,9 +260,9 @@ def soap(
     refresh = 1.0 if (step - 1.0) % every == 0.0 else 0.0
     root = 1.0 / (1.0 - beta2**step) ** 0.5
     rate = lr / (1.0 - beta1**step)
-    kept = shampoo_beta, 1.0 - shampoo_beta, 0.0, 1.0
+    kept = shampoo_beta, 1.0 - shampoo_beta
     return rate, beta1, 1.0 - beta1, beta2, 1.0 - beta2, *kept, refresh, root, epsilon
 
 
-FUNCTIONS = (adam_flat,)
+FUNCTIONS = (length, adam_flat, orthogonal)
 """What the kernels compile as it stands."""
