@@ -194,9 +194,16 @@ def signatures(real: types.Type) -> Parts:
 
 
 def _compile(
-    field: str, template: Any, part: Part, name: str, rule: Any, real: types.Type, **known: Any
+    field: str,
+    template: Any,
+    part: Part,
+    name: str,
+    rule: Any,
+    real: types.Type,
+    compiled_as: Any = jit.inlined,
+    **known: Any,
 ) -> Any:
-    typed = jit.inlined(jit.retyped(rule, real))
+    typed = compiled_as(jit.retyped(rule, real))
     kernel = jit.specialised(template, f"{part.kind}_{part.unique}_{name}_{real}", function=typed, **known)
     return jit.kernel(kernel, getattr(signatures(real), field))
 
@@ -264,7 +271,7 @@ def _update_kernel(part: Part, rule: Any, real: types.Type) -> Any:
         return _layerwise_kernel(part, rule, real)
     if rule.whole:
         count = rule.update.__code__.co_argcount - 4
-        return _compile("update", _update_whole, part, "update", rule.update, real, COUNT=count)
+        return _compile("update", _update_whole, part, "update", rule.update, real, jit.called, COUNT=count)
     reader, writer = _slots(len(rule.slots))
     count = rule.update.__code__.co_argcount - 2 - len(rule.slots)
     name = rule.update.__name__.strip("_")
