@@ -102,7 +102,8 @@ def test_compiling_one_more_optimizer_is_quick(tmp_path: Any) -> None:
         print(f"{name:22s} {spent:.2f} s")
     del seconds["sgd"]  # the first of a process also starts the compiler
     assert max(seconds[name] for name in ELEMENTWISE if name != "sgd") <= 1.5
-    assert max(seconds.values()) <= 8.0  # of rules with matrices or a line search; the others take a tenth
+    assert seconds.pop("lbfgs") <= 6.0  # a line search has many small functions
+    assert max(seconds.values()) <= 2.5  # of rules with matrices
 
 
 def test_a_study_compiles_only_the_optimizers_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
