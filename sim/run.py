@@ -62,6 +62,7 @@ def conduct(
     """
     from sim.kinds import planned
     from sim.store import Store
+    from sim.store.timings import write as write_seconds
 
     started = time.perf_counter()
     work = planned(study, only)
@@ -75,6 +76,8 @@ def conduct(
             told.append(phrase)
             failures += [_reason(kind, batch, error) for batch, error in failed]
             batches += len(plan.batches)
+        if study.comparison:
+            write_seconds(store.directory)
         if len(failures) < batches:
             _report(store.directory, quiet)
     return Outcome(store.directory, tuple(told), time.perf_counter() - started, tuple(failures))
@@ -96,6 +99,8 @@ def _carry_on(store: Store, kind: Kind, jobs: int, quiet: bool) -> tuple[str, Fa
         if more is not None:
             store.take_up(more)
     store.finish(last and not failures)
+    if store.runs == 1:
+        return f"1 {kind.noun.removesuffix('s')}, {now} {kind.done} now", failures
     return f"{store.runs:,} {kind.noun}, {now:,} of them {kind.done} now", failures
 
 

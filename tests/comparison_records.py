@@ -62,6 +62,7 @@ def made_comparison(problems: int = 12, entrants: int = 16) -> ComparisonRecords
         plain,
         _curves(shown),
         dict.fromkeys(PROBLEMS, target),
+        work=pd.concat([trials, shown, plain.assign(stage="report")], ignore_index=True),
     )
 
 
@@ -79,6 +80,7 @@ def _row(
         "diverged_at": 7.0 if broke else np.nan, "steps_to_target": seen if reached else np.nan,
         "final_train_loss": np.nan if broke else 10.0 ** (-min(BUDGET / time, 6.0)),
         "parameters": 5_000, "time": time,
+        "gradient_evaluations": (7 if broke else BUDGET) * DEFAULTS["batch_size"],
     }  # fmt: skip
 
 

@@ -84,6 +84,21 @@ def test_noise_at_the_best_widens_the_region():
     assert found["decades"] == pytest.approx(2.0)
 
 
+def test_a_ceiling_caps_what_is_good():
+    table = by_level(runs_of([3, 2, 3], np.array([0.01, 0.1, 1.0]), optimizer="a"), "lr", ["optimizer"])
+    widths = {
+        top: good_region(table.assign(ceiling=top), "lr", ["optimizer"]).iloc[0]
+        for top in (9.0, 2.5, 1.5, np.nan)
+    }
+    assert [widths[top]["threshold"] for top in (9.0, 2.5)] == [4.0, 2.5]
+    assert widths[9.0]["decades"] == pytest.approx(2.0)
+    assert widths[9.0]["open"]
+    assert widths[2.5]["decades"] == pytest.approx(1.0)  # halfway on both sides
+    assert not widths[2.5]["open"]
+    assert np.isnan(widths[1.5]["decades"])
+    assert widths[np.nan]["threshold"] == 4.0
+
+
 def test_nothing_learned_has_no_good_region_of_success():
     found = regions([3, 2, 3, np.inf, np.inf, np.inf, np.inf, np.inf, np.inf])
     assert np.isnan(found["success_decades"])

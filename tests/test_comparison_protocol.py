@@ -80,9 +80,13 @@ def changed(**rules):
     return table
 
 
+TIMED = ("manifest.json", "timings.csv")
+"""Files that tell of seconds, which no two runs share."""
+
+
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a results folder but the manifest."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json")
+    """Every file of a results folder but the manifest and the seconds."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in TIMED)
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
@@ -209,6 +213,14 @@ def test_gradients_and_seconds_are_counted(records, folder):
     assert spent["networks"].sum() == len(runs)
     assert (spent["seconds"] > 0).all()
     assert spent["steps"].sum() == 30 * len(runs)
+    table = pd.read_csv(folder / "one/timings.csv")
+    assert list(table.columns) == ["part", "optimizer", "networks", "steps", "seconds"]
+    assert table["part"].iloc[-1] == "(compiling)"
+    assert table["seconds"].iloc[-1] >= 0
+    trained = table[:-1]
+    assert set(trained["part"]) == {"flowers", "wines"}
+    assert trained["networks"].sum() == len(runs)
+    assert trained["seconds"].tolist() == pytest.approx(spent["seconds"].tolist())
 
 
 # --- ranges that widen ----------------------------------------------------------------------------

@@ -71,9 +71,13 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
+TIMED = ("manifest.json", "timings.csv")
+"""Files that tell of seconds, which no two runs share."""
+
+
 def contents(directory: Path) -> dict[str, bytes]:
-    """Every file but the manifest."""
-    files = (path for path in directory.rglob("*") if path.is_file() and path.name != "manifest.json")
+    """Every file but the manifest and the seconds."""
+    files = (path for path in directory.rglob("*") if path.is_file() and path.name not in TIMED)
     return {str(path.relative_to(directory)): path.read_bytes() for path in files}
 
 

@@ -11,7 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from comparison_records import BUDGET, PROBLEMS, made_comparison
+from comparison_records import BUDGET, PROBLEMS, RATES, made_comparison
 from hypothesis import given
 from hypothesis import strategies as st
 from views_records import draw, fill, special
@@ -156,6 +156,34 @@ def test_who_learns_nothing_has_no_good_region():
     assert regions.loc[idle, "decades"].isna().all()
     assert not regions.loc[idle, "open"].any()
     assert regions.loc[~idle, "decades"].notna().any()
+
+
+def test_a_good_rate_learned_something():
+    records = small()
+    poor = records.trials["entrant"] == "sgd"
+    value = np.where(records.trials["lr"] == RATES[4], 0.5, 0.9)  # 0.9 is within twice 0.5, but not learned
+    trials = records.trials.assign(value=records.trials["value"].mask(poor, value))
+    table, regions = rates(replace(records, trials=trials))
+    mine = regions[regions["entrant"] == "sgd"]
+    assert (mine["threshold"] == 0.75).all()
+    assert mine["decades"].tolist() == pytest.approx([2 * 0.625 * 0.625] * 3)  # to 0.75 on both sides
+    assert not mine["open"].any()
+    assert "ceiling" not in table
+
+
+def test_budgets_are_counted_in_steps_and_gradients():
+    records = report_comparison.comparison_of(stored())
+    frame = TABLES["costs"]["budgets"].function(records).frame.set_index("entrant")
+    runs = stored().runs
+    for name in ("sgd", "adam"):
+        mine = runs[runs["entrant"] == name]
+        assert frame.loc[name, "networks"] == len(mine)
+        assert frame.loc[name, "steps"] * 32 == frame.loc[name, "evaluations"]
+        assert frame.loc[name, "evaluations"] == mine["gradient_evaluations"].sum()
+        for stage in ("tuning", "report"):
+            made = mine.loc[mine["stage"] == stage, "gradient_evaluations"].sum()
+            assert frame.loc[name, stage] == made > 0
+    assert (frame[["target", "extension"]] == 0).all(axis=None)
 
 
 def test_tuning_longer_never_hurts():

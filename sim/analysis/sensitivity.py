@@ -69,9 +69,11 @@ def good_region(table: pd.DataFrame, factor: str, by: Sequence[str], within: flo
     """The stretch of a factor around its best level in which each cell does about as well, in decades.
 
     `table`: of by_level, levels positive. A loss is good up to `within` × the best median or the upper
-    quartile at the best level, whichever is larger: a declared factor, or within noise. A share of success
-    is good down to the lower end of the best one's interval. The ends are interpolated between levels in
-    log10 of the level; towards a level where most networks diverge the end lies halfway.
+    quartile at the best level, whichever is larger: a declared factor, or within noise; where the table has
+    a column `ceiling` (a value a cell), up to that at most, and a cell whose best median lies above it has no
+    stretch. A share of success is good down to the lower end of the best one's interval. The ends are
+    interpolated between levels in log10 of the level; towards a level where most networks diverge the end
+    lies halfway.
     open: the stretch reaches the edge of the levels tried, so it may be wider.
 
     Columns: *by, levels, best, best_loss, threshold, low, high, decades, open, and where the table has
@@ -87,6 +89,8 @@ def good_region(table: pd.DataFrame, factor: str, by: Sequence[str], within: flo
         best = int(np.argmin(loss))
         limit = max(loss[best] + (within - 1) * abs(loss[best]), mine["loss_high"].iloc[best])
         limit = limit if np.isfinite(limit) else loss[best]
+        if "ceiling" in mine:
+            limit = np.fmin(limit, mine["ceiling"].iloc[best])
         row: dict[str, Any] = {"levels": len(mine), "best": mine[factor].iloc[best], "best_loss": loss[best]}
         row |= {"threshold": limit, **_stretch(levels, loss, limit)}
         if "share" in mine:

@@ -31,6 +31,7 @@ WRITTEN = (
     "report.html",
     "derivation.md",
     "manifest.json",
+    "timings.csv",
     "study.toml",
 )
 """Files that studies leave in their folders; study.toml, the mark that the folder is one, goes last."""

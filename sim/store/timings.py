@@ -1,5 +1,5 @@
-"""How long networks trained, compiling and evaluation of nothing else aside: in the manifest, for it differs
-between equal runs.
+"""How long networks trained, compiling and evaluation of nothing else aside: in the manifest, and of a
+comparison in timings.csv, for it differs between equal runs.
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.store import manifest
+from sim.store import manifest, shards
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from sim.plan import Batch
 
+FILE, COMPILING = "timings.csv", "(compiling)"
 COLUMNS = ("grid", "optimizer", "networks", "steps", "seconds")
 
 
@@ -54,3 +55,24 @@ def timings(directory: str | Path) -> pd.DataFrame:
         [row for session in sessions for row in session.get("timings", [])], columns=list(COLUMNS)
     )
     return rows.groupby(["grid", "optimizer"], sort=False, as_index=False).sum()
+
+
+def write(directory: str | Path) -> None:
+    """Write the seconds of a results folder into its timings.csv, as :func:`timings` sums them.
+
+    Columns: part (a grid or a problem), optimizer, networks, steps, seconds (of one core). The last row,
+    ``(compiling)``, has the seconds that compiling took, or loading what was compiled before; no other row
+    holds any of them.
+    """
+    import pandas as pd
+
+    from sim.store.folder import said_in_one_line
+
+    folder = Path(directory)
+    sessions = manifest.load(folder / "manifest.json").get("sessions", [])
+    seconds = sum(session.get("compile_seconds", 0.0) for session in sessions)
+    table = timings(folder).rename(columns={"grid": "part"}).convert_dtypes()
+    last = pd.DataFrame([{"part": COMPILING, "seconds": seconds}])
+    text = pd.concat([table, last]).round({"seconds": 6}).to_csv(index=False, lineterminator="\n")
+    with said_in_one_line(folder / FILE):
+        shards.atomically(folder / FILE, [text.encode()])

@@ -120,6 +120,8 @@ class ComparisonRecords:
     chosen: pd.DataFrame = field(default_factory=pd.DataFrame)
     """What tuning chose: analysis.tuning.chosen; may be empty."""
     varying: tuple[str, ...] = ()
+    work: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Every network of every stage, those that found the targets too."""
     own: tuple[Choice, ...] = ()
     """Optimizers of the user's own files."""
 

@@ -18,6 +18,7 @@ LEADER = {"arrowstyle": "-", "color": style.MUTED, "linewidth": 0.3, "shrinkA": 
 """From a name to its dot."""
 TALL = 2.5
 """Height of each of the two panels in inches."""
+STAGES = ("tuning", "target", "extension", "report")
 HEADS = {"relative": "one step, SGD's = 1", "time": "time to the target, best = 1"}
 
 
@@ -39,6 +40,32 @@ def costs(records: ComparisonRecords) -> Sheet:
         "weight. step_ns: one step of a small network, measured once on one machine; time: mean "
         "share of "
         "the budget × cost of a step relative to SGD.",
+    )
+
+
+@comparison_table(
+    title="Budgets spent", chapter="costs", applies=lambda records: "gradient_evaluations" in records.work
+)
+def budgets(records: ComparisonRecords) -> Sheet:
+    """Networks, steps and gradients that each stage of the comparison took with each optimizer."""
+    work = records.work
+    counted = work.assign(taken=work["diverged_at"].fillna(work["steps"])).groupby("entrant", sort=False)
+    sums = {
+        "networks": counted.size(), "steps": counted["taken"].sum(),
+        "evaluations": counted["gradient_evaluations"].sum(),
+    }  # fmt: skip
+    by_stage = work.groupby(["entrant", "stage"])["gradient_evaluations"].sum().unstack(fill_value=0)
+    frame = pd.DataFrame(sums).join(by_stage.reindex(columns=list(STAGES), fill_value=0))
+    frame = frame.reindex(list(records.entrants)).fillna(0).astype(np.int64).reset_index(names="entrant")
+    stages = {stage: frame[stage].sum() / max(frame["evaluations"].sum(), 1) for stage in STAGES}
+    told = wording.enumeration(f"{stage} {wording.percent(share)}" for stage, share in stages.items())
+    return Sheet(
+        frame,
+        f"{wording.count(int(frame['networks'].sum()), 'network')}, {frame['steps'].sum():,} steps, "
+        f"{frame['evaluations'].sum():,} gradients of single samples ({told}); the last four columns split "
+        "evaluations by stage. A network that diverges stops there. Seconds depend on the machine and stand "
+        "in timings.csv beside the manifest: core seconds of training by part and optimizer, compiling in a "
+        "row of its own.",
     )
 
 

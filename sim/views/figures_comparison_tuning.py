@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LINE, TINY, ABREAST = 0.1, 6.0, 4
 """Height of an optimizer's strip in inches, size of its name, panels side by side: it all is one page."""
 LEARNED = 0.75
-"""An optimizer has learned where its best rate takes away a quarter of the untrained loss, at least."""
+"""A network has learned where training took away a quarter of its untrained loss, at least."""
 DIVERGED = "#d9d9d9"
 SHADES = ["best", "middling", "worst rates", "most runs diverge", "good region"]
 
@@ -36,8 +36,9 @@ def several_rates(records: ComparisonRecords) -> bool:
 def rates(records: ComparisonRecords) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Final metric by problem, entrant and learning rate, and the good region of each problem × entrant.
 
-    Where more than the learning rate was searched, the best of the other settings stands for a rate. An
-    optimizer that learns at no rate has no good region, though all rates do equally badly.
+    Where more than the learning rate was searched, the best of the other settings stands for a rate. A rate
+    is good only where its networks learned: the limit of a region is min(WITHIN × best, LEARNED × untrained),
+    so an optimizer that learns at no rate has no good region, though all rates do equally badly.
     """
     trials = records.trials
     by = ["problem", "entrant", "lr"]
@@ -45,11 +46,9 @@ def rates(records: ComparisonRecords) -> tuple[pd.DataFrame, pd.DataFrame]:
     kept = medians.sort_values("value", kind="stable").drop_duplicates(by)
     shown = trials.merge(kept[[*by, "trial"]], on=[*by, "trial"])
     table = by_level(shown, "lr", ["problem", "entrant"], quantity="value")
-    regions = good_region(table, "lr", ["problem", "entrant"])
-    untrained = regions["problem"].map(trials.groupby("problem")["start"].median())
-    learned = ~(regions["best_loss"] > LEARNED * untrained).to_numpy()
-    blank = {name: regions[name].where(learned) for name in ("low", "high", "decades")}
-    return table, regions.assign(**blank, open=regions["open"] & learned)
+    untrained = table["problem"].map(trials.groupby("problem")["start"].median())
+    regions = good_region(table.assign(ceiling=LEARNED * untrained), "lr", ["problem", "entrant"])
+    return table, regions
 
 
 @comparison_figure(title="Learning-rate sensitivity", chapter="tuning", applies=several_rates)
@@ -81,8 +80,8 @@ def rate_sensitivity(records: ComparisonRecords) -> Drawing:
         figure,
         "Median final metric at each learning rate tried, ranked among all rates of all optimizers on the "
         f"problem. Outlined: the good region, within {WITHIN:g} times the best rate's loss (or error) or "
-        f"within its noise; dot: the best rate. {_unlearned(regions)}{_widest(regions)} {runs:,} tuning "
-        "runs; "
+        f"within its noise, and at most {LEARNED:g} of the untrained one; dot: the best rate. "
+        f"{_unlearned(regions)}{_widest(regions)} {runs:,} tuning runs; "
         f"{diverged:,} diverge and count as infinite loss.",
     )
 
@@ -189,9 +188,9 @@ def good_width(records: ComparisonRecords) -> Drawing:
     diverged = int((records.trials["status"] == "diverged").sum())
     return Drawing(
         figure,
-        "How many decades of learning rate do about as well as the best one. A dot for each problem, the "
-        "line at "
-        "their median; triangles: the region reaches the edge of what was tried, so it may be wider. "
+        "How many decades of learning rate do about as well as the best one and take away a quarter of the "
+        "untrained loss, at least. A dot for each problem, the line at their median; triangles: the "
+        "region reaches the edge of what was tried, so it may be wider. "
         f"{runs}; {diverged:,} diverge and count as infinite loss.",
     )
 

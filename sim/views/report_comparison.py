@@ -49,8 +49,8 @@ def comparison_of(records: Records) -> ComparisonRecords:
     """The runs of a comparison by stage, with the targets and what tuning chose."""
     study, runs = records.study, records.runs
     known = levels(study, runs)
-    staged = runs[runs["stage"].isin(["tuning", "extension", "report"])]
-    staged = staged.assign(problem=staged["grid"])
+    work = runs[runs["stage"].isin(["tuning", "target", "extension", "report"])]
+    staged = work[work["stage"] != "target"].assign(problem=lambda table: table["grid"])
     report = staged[staged["stage"] == "report"]
     tuned, plain = (complete(report[report["setting"] == name]) for name in ("tuned", "default"))
     metrics = {problem.name: problem.metric for problem in study.problems}
@@ -63,6 +63,7 @@ def comparison_of(records: Records) -> ComparisonRecords:
         records.curves,
         {name: Target(NAME, metrics[name], level) for name, level in known.items() if np.isfinite(level)},
         chosen=chosen(study, runs, records.curves).rename(columns={"grid": "problem"}),
+        work=work,
         own=tuple(choice for choice in choices_in(study.comparison) if choice.path),
     )
 

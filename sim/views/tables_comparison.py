@@ -14,7 +14,7 @@ from sim.analysis.survival import logrank, outcomes
 from sim.views import wording
 from sim.views.comparison import TARGET, ComparisonRecords, comparison_table
 from sim.views.figures_comparison_times import quartiles
-from sim.views.figures_comparison_tuning import budget_curves, rates, several_rates
+from sim.views.figures_comparison_tuning import LEARNED, budget_curves, rates, several_rates
 from sim.views.figures_learning import curve_table
 from sim.views.registry import Sheet
 from sim.views.rows import highest
@@ -177,7 +177,9 @@ def good_rates(records: ComparisonRecords) -> Sheet:
     return Sheet(
         regions,
         f"The median width is {wording.number(float(regions['decades'].median()), 2)} decades; in {edge} of "
-        f"{len(regions)} pairs of problem and optimizer the region reaches the edge of what was tried.",
+        f"{len(regions)} pairs of problem and optimizer the region reaches the edge of what was tried. "
+        f"threshold: the largest good loss, never above {LEARNED:g} of the untrained one; a pair without a "
+        "width stays above that at every rate.",
     )
 
 
