@@ -8,7 +8,8 @@ a column for each factor of ``by``.
 **Effect**: per unit the mean over its pairs of a − b, then the mean over units; its interval and p are those
 of :func:`sim.analysis.randomization.paired_mean`.  Against a number instead of b: the mean over units of a
 minus it.  With ``wins``: the share of pairs in which a beats every arm of b, ties counting half, minus one
-half.
+half.  Shares and wins have limits, and where nearly all units say the same the interval still holds what may
+seldom happen: of n equal differences d up to 1 − 0.025^(1/n) may be others (Clopper & Pearson 1934).
 
 **Verdict**, with the effect turned so that positive is what the claim says, and Holm's adjustment of p over
 all claims of the study:
@@ -37,9 +38,10 @@ from numpy.typing import NDArray
 
 from sim.analysis.comparison import holm
 from sim.analysis.intervals import CONFIDENCE
-from sim.analysis.randomization import Tested, paired_mean, unpaired_mean
+from sim.analysis.randomization import Limits, Tested, paired_mean, unpaired_mean
 from sim.study.claim_check import missable
 from sim.study.claims import Claim
+from sim.study.quantities import is_share
 
 SIGNIFICANT = 1 - CONFIDENCE
 SUPPORTED, REFUTED, DEPENDS, OPEN = "supported", "refuted", "depends", "too little evidence"
@@ -198,12 +200,38 @@ def _effect(claim: Claim, found: pd.DataFrame, confidence: float) -> Effect:
     """The effect in these differences."""
     if claim.paired or claim.than is not None:
         units = found.groupby("unit")["difference"].mean().to_numpy()
-        tested = paired_mean(units, confidence)
+        tested = paired_mean(units, confidence, limits_of(claim))
         return _as_effect(tested, len(units), len(found))
     a, b = (
         found[found["side"] == side].groupby("unit")["difference"].mean().to_numpy() for side in ("a", "b")
     )
-    return _as_effect(unpaired_mean(a, b, confidence), min(len(a), len(b)), 0)
+    tested = unpaired_mean(a, b, confidence, _value_limits(claim))
+    return _as_effect(tested, min(len(a), len(b)), 0)
+
+
+def limits_of(claim: Claim) -> Limits | None:
+    """Between which the paired differences of a claim must lie; None where nothing limits them."""
+    if claim.than is None and claim.compare == "wins":
+        return -0.5, 0.5
+    values = _value_limits(claim)
+    if values is None or claim.than is None:
+        return values and _of_differences(values)
+    return values[0] - claim.than, values[1] - claim.than
+
+
+def _value_limits(claim: Claim) -> Limits | None:
+    """Limits of the values: a share, what is lost of it, or how either changes."""
+    if not is_share(claim.quantity):
+        return None
+    values: Limits = (0.0, 1.0)
+    for changed in (claim.misset, claim.relative_to):
+        values = _of_differences(values) if changed else values
+    return values
+
+
+def _of_differences(values: Limits) -> Limits:
+    reach = values[1] - values[0]
+    return -reach, reach
 
 
 def _as_effect(tested: Tested, units: int, pairs: int) -> Effect:

@@ -60,6 +60,16 @@ OF_SURFACES: Mapping[str, Quantity] = {
     "end_value": Quantity("lower", "value at the end"),
 }
 
+SHARES = (
+    *("success", "diverged", "best_minimum"),
+    *("final_train_accuracy", "final_test_accuracy", "test_accuracy_lost"),
+)
+
+
+def is_share(name: str) -> bool:
+    """Whether all values of a quantity lie in [0, 1]."""
+    return name in SHARES or name.startswith(SUCCESS)
+
 
 def quantity_of(kind: str, name: str) -> Quantity | None:
     """The quantity of that name, for ``grid``, ``descent`` or ``comparison``; None where there is none.
