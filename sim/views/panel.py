@@ -23,8 +23,8 @@ PIXELS = 640
 REACH = 1.0
 """How far beyond the domain positions are told, in widths of the domain."""
 LARGEST = 65535
-SHOWN = 8
-"""Paths that are drawn until the reader chooses others."""
+FOUNDING = ("sgd", "momentum", "rmsprop", "adam")
+"""Optimizers whose paths lie above the others and are wider."""
 DASHES: tuple[list[int], ...] = ([], [7, 4], [2, 3])
 """Dashes of the lines in pixels, in the order of those of the figures."""
 
@@ -69,6 +69,7 @@ def _content(records: DescentRecords) -> dict[str, Any]:
     part = records.surfaces[label].part
     (left, right), (low, high) = domain_of(part)
     looks = contours.looks(list(records.optimizers))
+    choices = {choice.label: choice for choice in records.descent.factors["optimizer"]}
     walks = []
     ends, paths = (dict(iter(table.groupby("run", sort=False))) for table in (records.ends, records.paths))
     for run, optimizer in zip(records.runs["run"], records.runs["optimizer"], strict=True):
@@ -79,12 +80,13 @@ def _content(records: DescentRecords) -> dict[str, Any]:
                 "name": records.optimizers[optimizer],
                 "colour": _hex(looks[optimizer]["color"]),
                 "dashes": DASHES[contours.DASHES.index(looks[optimizer]["linestyle"])],
+                "founding": choices[optimizer].name in FOUNDING,
                 "points": base64.b64encode(np.stack([x, y], axis=-1).astype("<u2").tobytes()).decode(),
                 "ends": lines,
             }
         )
     positions = len(records.paths) // len(records.ends)
-    told = {"side": records.descent.map, "positions": positions, "reach": REACH, "shown": SHOWN}
+    told = {"side": records.descent.map, "positions": positions, "reach": REACH}
     return {**told, "walks": walks}
 
 
