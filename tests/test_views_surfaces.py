@@ -237,6 +237,7 @@ OWN = [
     ("def mine(x, y:\n", "is not Python"),
     ("def mine(x, y):\n    return x + 'a', y, y\n", "cannot be carried out"),
     ("def mine(x, y):\n    return x\n", "returns one value .* 3 are needed"),
+    ("def mine(x, y):\n    return 'a', 'b', 'c'\n", r"one value \(str\) among f, .* must be a number"),
     ("def mine(x, y):\n    return eval('x'), y, y\n", "does not compile"),
     ("def mine(x, y):\n    return (x - 9) ** 0.5, 1.0, 1.0\n", "not finite at 1 starts"),
     ("def mine(x, y):\n    return x, (x - x) / (x - x), y\n", r"at 1 starts, the first at \[0.6, 1.9\]"),

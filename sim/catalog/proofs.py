@@ -143,8 +143,11 @@ def _surface(part: Part, parameters: Mapping[str, Any]) -> None:
     found = part.function(*given, *parameters.values())
     wanted = "a term and its slope" if is_separable(part) else "f, ∂f/∂x, ∂f/∂y"
     count = 2 if is_separable(part) else 3
-    if not isinstance(found, tuple) or len(found) != count or not all(map(_is_number, found)):
+    if not isinstance(found, tuple) or len(found) != count:
         raise PartError(f"{part.name}: returns {_shown(found)}; {count} are needed: {wanted}")
+    for value in found:
+        if not _is_number(value):
+            raise PartError(f"{part.name}: returns {_shown(value)} among {wanted}; each must be a number")
 
 
 def _is_number(value: Any) -> bool:
