@@ -98,6 +98,20 @@ def test_minima_that_are_equally_low_are_all_the_best():
     assert not away.loc[away["status"] != "reached", "best"].any()
 
 
+def test_nothing_is_said_of_minima_that_are_not_known(tmp_path):
+    walks = {"surface": "monkey_saddle", "steps": 5, "optimizer": {"name": "sgd", "lr": 1e-3}}
+    study = {
+        "descent": [{"name": "a", "start": {"here": [0.4, 0.5]}, **walks}, {"name": "b", "map": 3, **walks}]
+    }
+    page = (conduct(Study.load(study), tmp_path / "out").directory / "report.html").read_text()
+    assert "no minimum is known" in page
+    assert "1 walk from 1 chosen start, 1 replicate." in page
+    assert "sgd ends lowest, at f = " in page
+    assert "nobody reaches" not in page
+    assert "reaches no minimum" not in page
+    assert "reaches the minimum" not in page
+
+
 # --- budgets and rates ----------------------------------------------------------------------------
 
 

@@ -27,8 +27,12 @@ def start_name(name: str) -> str:
 
 def ended(row: pd.Series | dict[str, Any], known: int) -> str:
     """Where a walk ended, in words."""
+    if row["status"] == "diverged":
+        return "diverges"
+    if not known:
+        return f"ends at f = {wording.number(row['value'])}"
     if row["status"] != "reached":
-        return "diverges" if row["status"] == "diverged" else "reaches no minimum"
+        return "reaches no minimum"
     if known < 2:
         return "reaches the minimum"
     return "reaches the best minimum" if row["best"] else "ends in a poorer minimum"
@@ -108,10 +112,24 @@ def _paths_caption(records: DescentRecords, runs: pd.DataFrame, surface: str, na
     aim = "the best minimum" if records.known(surface) > 1 else "the minimum"
     for start, name in enumerate(names):
         mine = ends[ends["start"] == start]
+        if not records.known(surface):
+            told.append(f"From {start_name(name)}, {_where(records, mine)}.")
+            continue
         told.append(f"From {start_name(name)}, {_who(records, mine)} {aim}{_shortest(records, mine)}.")
     rates = "Each optimizer at its best learning rate for these starts." if "lr" in records.varying else ""
     marks = "star: start; symbol of the legend: end of a path; cross: known minimum."
     return wording.joined(*told, rates, f"Surface {surface.replace('_', ' ')}; {marks}")
+
+
+def _where(records: DescentRecords, ends: pd.DataFrame) -> str:
+    """How low walks end where no minimum is known."""
+    left, verb = ends[ends["status"] != "diverged"], wording.verb(len(ends), "diverge")
+    lost = f"{len(ends) - len(left)} of {wording.count(len(ends), 'optimizer')} {verb}"
+    if left.empty:
+        return lost
+    last = left.sort_values("value", kind="stable").iloc[0]
+    lowest = f"{records.optimizers[last['optimizer']]} ends lowest, at f = {wording.number(last['value'])}"
+    return lowest if len(left) == len(ends) else f"{lost}; {lowest}"
 
 
 def _shortest(records: DescentRecords, ends: pd.DataFrame) -> str:

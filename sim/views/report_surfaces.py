@@ -41,15 +41,23 @@ def facts(descent: DescentRecords) -> str:
     counted = {factor: descent.runs[factor].nunique() for factor in descent.varying}
     varied = wording.enumeration(f"{style.label(name)} ({count})" for name, count in counted.items())
     where = (
-        f"a map of {written.map} × {written.map} starts" if written.map else f"{written.starts} chosen starts"
+        f"a map of {written.map} × {written.map} starts"
+        if written.map
+        else wording.count(written.starts, "chosen start")
     )
     same = [factor for factor in ("surface", "noise", "steps") if factor not in descent.varying]
     fixed = ", ".join(f"{style.label(name)} {_shown(descent.runs[name].iloc[0])}" for name in same)
     walks = wording.count(len(descent.runs), "walk")
     replicates = wording.count(written.replicates, "replicate")
+    each = " each" if len(descent.runs) > 1 else ""
+    reached = (
+        f"; within {wording.setting(written.radius)} of a minimum a start has reached it"
+        if any(descent.known(surface) for surface in descent.surfaces)
+        else "; no minimum is known"
+    )
     return (
-        f"{walks} from {where}, {replicates} each. Varied: {varied or 'nothing'}. The same for all: "
-        f"{fixed or 'nothing'}; within {wording.setting(written.radius)} of a minimum a start has reached it."
+        f"{walks} from {where}, {replicates}{each}. Varied: {varied or 'nothing'}. The same for all: "
+        f"{fixed or 'nothing'}{reached}."
     )
 
 

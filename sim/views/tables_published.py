@@ -35,13 +35,13 @@ def published(records: DescentRecords) -> Sheet:
         if is_published(row, optimizers[walk["optimizer"]], int(walk["steps"]))
     ]
     frame = pd.DataFrame(rows)
-    agree = int((frame["difference"].abs() <= CLOSE).sum())
+    agree, total = int((frame["difference"].abs() <= CLOSE).sum()), wording.count(len(frame), "share")
     first = frame.sort_values("share_best").iloc[-1]["optimizer"]
     steps = records.walks["steps"].max()
     longest = records.walks[records.walks["steps"] == steps].sort_values("share_best", ascending=False)
     return Sheet(
         frame,
-        f"{agree} of {wording.count(len(frame), 'share')} agree within {CLOSE}. With the published budgets "
+        f"{agree} of {total} {wording.verb(len(frame), 'agree')} within {CLOSE}. With the published budgets "
         f"{records.optimizers[first]} leads; with {wording.count(int(steps), 'step')} for everyone: "
         f"{_ranking(records, longest)}.{_turns(records, longest, first)}",
     )

@@ -36,6 +36,9 @@ def from_each_start(records: DescentRecords) -> Sheet:
 def _first_there(records: DescentRecords, start: str, rows: pd.DataFrame) -> str:
     """Who arrives first at the best minimum, or, where nobody does, that nobody does."""
     there = rows[rows["best"] & np.isfinite(rows["steps_to_reach"])]
+    if not any(records.known(surface) for surface in rows["surface"].unique()):
+        diverged, walks = int((rows["status"] == "diverged").sum()), wording.count(len(rows), "walk")
+        return f"From {start} {diverged} of {walks} {wording.verb(len(rows), 'diverge')}."
     if there.empty:
         return f"From {start} nobody reaches the best minimum."
     first = there.loc[there["steps_to_reach"].idxmin()]
@@ -103,6 +106,9 @@ def _at(walks: pd.DataFrame, lr: float) -> Mapping[str, Any]:
 def share(records: DescentRecords) -> Sheet:
     """Every cell: starts that end at the best minimum with Wilson interval, steps, length of paths."""
     frame = records.walks
+    if not any(map(records.known, records.surfaces)):
+        diverged = f"{int(frame['diverged'].sum()):,} of {wording.count(int(frame['starts'].sum()), 'start')}"
+        return Sheet(_told(records, frame), f"No minimum is known; {diverged} diverge.")
     least, most = (wording.percent(edge(frame["share_best"])) for edge in (min, max))
     return Sheet(
         _told(records, frame),

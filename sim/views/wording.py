@@ -117,6 +117,11 @@ def count(amount: int, noun: str) -> str:
     return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
 
 
+def verb(amount: int, plural: str) -> str:
+    """1 network agrees, 6,000 networks agree."""
+    return f"{plural}{'s' if amount == 1 else ''}"
+
+
 def power(exponent: float) -> str:
     """A power of ten from its logarithm: 10^−18.2; close to one as a plain number."""
     return number(10.0**exponent, 2) if abs(exponent) < 2 else f"10^{number(exponent)}"
