@@ -195,7 +195,8 @@ def known_names(study: Study, only: Iterable[str]) -> list[str]:
             kinds = " or ".join(
                 name for kind in study.parts.values() for name, parts in kind.items() if parts
             )
-            problem = f"is not a {kinds} of this study"
+            article = "an" if kinds[:1] in "aeiou" else "a"
+            problem = f"is not {article} {kinds} of this study"
             raise StudyError(complaint(f"{study.source}: --only", name, problem, names, nearest(name, names)))
     return wanted or names
 

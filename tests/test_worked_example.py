@@ -16,6 +16,7 @@ from sim.catalog.activations import activation
 from sim.catalog.losses import loss
 from sim.catalog.optimizers import optimizer
 from sim.errors import StudyError
+from sim.examples import plan_examples
 from sim.kernels.emit import HAS_FMA
 from sim.run import main
 from sim.study import Study
@@ -283,6 +284,18 @@ def test_every_loss_is_derived(cost: str, output: str) -> None:
     assert_derived(trained(study(**TWO_OUTPUTS, output=output, loss=cost, trace=[0, 2])))
 
 
+@pytest.mark.parametrize("size", [-1.0, 1.0])
+@pytest.mark.parametrize("cost", ["softmax_cross_entropy", "binary_cross_entropy"])
+def test_large_outputs_do_not_overflow(cost: str, size: float) -> None:
+    """Outputs of ±900 and so: exponentials that no float64 holds."""
+    far = {"weights": [[[0.1, -0.2], [0.3, 0.4]], [[0.5, -0.6], [0.2, 0.1]]]}
+    far["biases"] = [[0.1, 0.2], [size * 900.0, size * 900.5]]
+    given = study(**{**TWO_OUTPUTS, **far}, output="linear", activation="softplus", loss=cost, trace=[0])
+    (found,) = trained(given).derivations
+    assert {check.against for check in found.checks} >= {"kernel", "back-propagation"}
+    assert all(check.passed for check in found.checks if check.against != "differences")
+
+
 def test_every_line_of_an_update_holds_where_a_slot_is_set_twice() -> None:
     rule = UpdateRule(choices("optimizer")("yogi")[0])
     values = {**rule.numbers(1), "theta": 0.7, "g": -0.3, "m": 0.2, "v": 0.5}
@@ -407,6 +420,9 @@ def test_epochs_and_trace_on_the_command_line(tmp_path: Path, capsys: pytest.Cap
     assert "∂L/∂w₁₁⁽¹⁾ = ∂L/∂a₃ · ∂a₃/∂z₃ · ∂z₃/∂a₁ · ∂a₁/∂z₁ · ∂z₁/∂w₁₁⁽¹⁾" in said
     assert "✓ back-propagation" in said
     # Another length is another study: its records take the place of the first, for they cost nothing.
+    assert "1 example, 1 trained now" in said
+    with pytest.raises(StudyError, match="'nope' is not an example of this study"):
+        plan_examples(Study.load(file), ["nope"])
     assert main([str(file), "--out", str(out), "--epochs", "2", "--quiet"]) == 0
     assert capsys.readouterr().out == ""
     ((example, (training,)),) = ExampleRecords.read(out).examples
@@ -444,8 +460,11 @@ def test_a_loss_that_leaves_the_numbers_is_told(tmp_path: Path) -> None:
 def test_figures_of_epochs_that_only_some_trainings_reach(tmp_path: Path) -> None:
     given = study(output="linear", optimizer={"name": "sgd", "lr": [1e200, 0.1]}, epochs=9, trace=[0])
     given["example"][0]["published"] = [{"epoch": 8, "loss": 1.0}, {"epoch": 0, "loss": 1.0}]
-    sim.run_study(given, tmp_path / "out")
+    records = sim.run_study(given, tmp_path / "out")
     assert "Printed and computed" in (tmp_path / "out/report.html").read_text()
+    tables = (records.losses, records.steps, records.states, records.units)
+    ((_, (left,)),) = ExampleRecords.of(Study.load(given), records.examples[1:], *tables).examples
+    assert left.optimizer.parameters == (("lr", 0.1),)  # the other training failed
     given["example"][0]["published"] = [{"epoch": 99, "loss": 1.0}]
     sim.run_study(given, tmp_path / "beyond")
     assert "Printed and computed" not in (tmp_path / "beyond/report.html").read_text()
@@ -454,6 +473,8 @@ def test_figures_of_epochs_that_only_some_trainings_reach(tmp_path: Path) -> Non
 def test_numbers_that_leave_the_range_of_a_formula() -> None:
     assert evaluate("1 / (1 + exp(-z))", {"z": -1000.0}) == 0.0
     assert math.isnan(evaluate("log(S)", {"S": 0.0}))
+    assert evaluate("log(1 + exp(a)) - y * a", {"a": 800.0, "y": 0.5}) == 400.0
+    assert evaluate("exp(a) / (exp(a) + exp(b))", {"a": -800.0, "b": -800.0}) == pytest.approx(0.5)
     assert not checked("kernel", math.nan, 1.0, 1.0).passed
 
 

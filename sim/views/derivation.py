@@ -17,6 +17,8 @@ from sim.views.example_structure import Structure
 from sim.views.formulas import evaluate, partial, renamed, substituted, symbols
 from sim.views.update_rules import GRADIENT, PARAMETER, UpdateRule
 
+LARGE = 1e300
+"""Beyond this and its reciprocal a sum of exponentials is not relied on."""
 EXACT = 1e-9
 """Largest difference from the kernels that passes, relative to the largest value of its kind."""
 WHOLE = "This rule looks at more than one parameter: no formula tells the step of one alone."
@@ -129,7 +131,10 @@ class _Writer:
     ) -> Line:
         """left = formulas = the last one with numbers = its value, which the sample then knows."""
         known = self.found[sample]
-        value = evaluate(formulas[-1], known, self.structure.functions)
+        formula = formulas[-1]
+        if not 1 / LARGE < known.get("S", 1.0) < LARGE:  # its logarithm and shares are still numbers
+            formula = renamed(formula, dict(self.structure.loss_parts()))
+        value = evaluate(formula, known, self.structure.functions)
         known[left] = value
         told = tuple(checked(name, value, other, EXACT, 1e-3) for name, other in checks)
         return Line(left, (*formulas, substituted(formulas[-1], known)), value, told)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sim.views.derivation import Block, Check, Derivation, Line
 from sim.views.formulas import Writer
 from sim.views.notations import Latex, MathML, Text
+from sim.views.wording import verb
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +44,9 @@ def verdict(derivation: Derivation) -> str:
         checks = [check for check in derivation.checks if check.against == against]
         passed = sum(check.passed for check in checks)
         most = max(check.difference for check in checks)
-        found.append(f"{against}: {passed} of {len(checks)} agree, at most {most:.0e} apart")
+        found.append(
+            f"{against}: {passed} of {len(checks)} {verb(len(checks), 'agree')}, at most {most:.0e} apart"
+        )
     return "Checked against " + "; ".join(found) + "."
 
 

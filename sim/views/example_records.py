@@ -173,14 +173,16 @@ class ExampleRecords:
     @staticmethod
     def of(study: Study, runs: pd.DataFrame, *tables: pd.DataFrame) -> ExampleRecords:
         """The same from the tables: examples, losses, steps, states, units."""
-        found = []
+        found, first = [], 0
         for example in study.examples:
             rows: list[Any] = runs[runs["example"] == example.name].to_dict("records")
             trainings = []
-            for row, choice in zip(rows, example.optimizers, strict=bool(rows)):
+            for row in rows:  # one that failed has none
+                choice = example.optimizers[row["run"] - first]
                 losses, *others = [table[table["run"] == row["run"]] for table in tables]
                 series = losses.set_index("epoch")["loss"]
                 trainings.append(Training(example, choice, row, series, *others))
+            first += len(example.optimizers)
             if trainings:
                 found.append((example, trainings))
         return ExampleRecords(study, found)

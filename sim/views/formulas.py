@@ -25,6 +25,12 @@ def _exp(z: float) -> float:
     return math.exp(z) if z < 709.0 else math.inf
 
 
+def _log_sum_exp(*exponents: float) -> float:
+    """ln Σ eˣ, the largest taken out first, so that nothing overflows."""
+    peak = max(exponents)
+    return peak if math.isinf(peak) else peak + math.log(sum(math.exp(x - peak) for x in exponents))
+
+
 FUNCTIONS: dict[str, Callable[..., float]] = {
     "exp": _exp,
     "log": math.log,
@@ -42,6 +48,7 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     "sign": lambda x: (x > 0) - (x < 0),
 }
 CONSTANTS = {"pi": math.pi}
+LOG_SUM_EXP = "log_sum_exp"
 Functions = Mapping[str, Callable[..., float]]
 
 
@@ -57,12 +64,11 @@ def parsed(formula: str) -> ast.expr:
 
 
 def evaluate(formula: str, values: Values, functions: Functions = FUNCTIONS) -> float:
-    """The formula's value: inf where it overflows, NaN where it has none."""
-    tree = ast.fix_missing_locations(ast.Expression(substituted(formula, values)))
+    """The formula's value: inf where it overflows, NaN where it has none; ln Σ eˣ does not overflow."""
+    tree = ast.fix_missing_locations(ast.Expression(_Shifted().visit(substituted(formula, values))))
+    known = {**functions, **CONSTANTS, LOG_SUM_EXP: _log_sum_exp}
     try:
-        return float(
-            eval(compile(tree, "<formula>", "eval"), {"__builtins__": {}}, {**functions, **CONSTANTS})
-        )
+        return float(eval(compile(tree, "<formula>", "eval"), {"__builtins__": {}}, known))
     except OverflowError:
         return math.inf
     except (ZeroDivisionError, ValueError):
@@ -120,6 +126,37 @@ class _Numbers(ast.NodeTransformer):
             return node
         node.args = [self.visit(argument) for argument in node.args]
         return node
+
+
+class _Shifted(ast.NodeTransformer):
+    """Puts ln Σ eˣ in place of log(exp(x) + …), and exp(x − ln Σ eˣ) in place of exp(x) / (exp(x) + …)."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        if ast.unparse(node.func) == "log" and (exponents := _exponents(node.args[0])):
+            return ast.Call(ast.Name(LOG_SUM_EXP, ast.Load()), exponents, [])
+        return node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        above, below = _exponents(node.left), _exponents(node.right)
+        if not isinstance(node.op, ast.Div) or len(above) != 1 or not below:
+            return node
+        whole = ast.Call(ast.Name(LOG_SUM_EXP, ast.Load()), below, [])
+        return ast.Call(ast.Name("exp", ast.Load()), [ast.BinOp(above[0], ast.Sub(), whole)], [])
+
+
+def _exponents(node: ast.expr) -> list[ast.expr]:
+    """x, y and 0 of exp(x) + exp(y) + 1; nothing where another term, or no exponential, is among them."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "exp":
+        return list(node.args)
+    if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add)):
+        return []
+    sides = [
+        [ast.Constant(0.0)] if isinstance(side, ast.Constant) and side.value == 1 else _exponents(side)
+        for side in (node.left, node.right)
+    ]
+    return [*sides[0], *sides[1]] if all(sides) else []
 
 
 def _value(node: ast.Constant) -> float:

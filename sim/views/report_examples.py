@@ -101,7 +101,7 @@ def answer(worked: Worked) -> str:
     """How many printed figures come out, and what becomes of them with what the source's words say."""
     parts = [_agreement(training) for training in worked.shown]
     said = next((training for training in worked.trainings if training.said), None)
-    if said is not None:
+    if said is not None and worked.shown:
         parts.append(_said(worked.shown[0], said))
     return " ".join(part for part in [*parts, worked.example.note] if part)
 
@@ -118,7 +118,8 @@ def _agreement(training: Training) -> str:
     full = [figure.units for figure in agree if figure.full]
     near = f", those of full length within {max(full):g} units in the last place" if full else ""
     total = wording.count(len(compared), "printed figure")
-    text = f"With {training.label}, {len(agree)} of {total} come out{near}."
+    come = wording.verb(len(compared), "come")
+    text = f"With {training.label}, {len(agree)} of {total} {come} out{near}."
     others = [
         f"{figure.figure} of epoch {figure.epoch} is printed as {figure.printed}, ours is {figure.ours!r}"
         for figure in compared
@@ -139,14 +140,15 @@ def _said(used: Training, said: Training) -> str:
     figures = wording.enumeration(f"{name} = {kept[name]}" for name in changed)
     counts = [sum(figure.agrees for figure in training.compared) for training in (used, said)]
     total = wording.count(len(used.compared), "printed figure")
+    come = wording.verb(counts[0], "come")
     losses = [f"{training.losses.iloc[-1]:.6g}" for training in (used, said)]
     if counts[0] == counts[1]:
         verdict = "the printed figures do not tell which was used"
     else:
         verdict = f"its figures were made with {figures if counts[0] > counts[1] else words}"
     return (
-        f"The source's words say {words}, but {verdict}: of {total}, {counts[0]} come out with {figures} and "
-        f"{counts[1]} with {words}. The loss ends at {losses[0]} and {losses[1]}."
+        f"The source's words say {words}, but {verdict}: of {total}, {counts[0]} {come} out with {figures} "
+        f"and {counts[1]} with {words}. The loss ends at {losses[0]} and {losses[1]}."
     )
 
 
@@ -182,16 +184,18 @@ def printed(worked: Worked) -> Sheet:
         row |= {"units of": "float64" if first.full else "last digit"}
         rows.append(row | {"agrees": "yes" if reached and first.agrees else "no"})
     frame = pd.DataFrame(rows)
-    agree = int((frame["agrees"] == "yes").sum())
+    agree, verb = int((frame["agrees"] == "yes").sum()), wording.verb(len(frame), "agree")
     return Sheet(
         frame,
-        f"{agree} of {len(frame)} agree with {worked.trainings[0].label}: within {NEAR_ULP:g} units in the "
+        f"{agree} of {len(frame)} {verb} with {worked.trainings[0].label}: within {NEAR_ULP:g} units in the "
         "last place of float64 where all digits are printed, else equal when rounded to the printed digits. "
         "A loss is of the forward pass before the epoch's update, parameters and states are those after it.",
     )
 
 
-@example_table(title="Gradients three ways", applies=lambda worked: bool(worked.shown[0].derivations))
+@example_table(
+    title="Gradients three ways", applies=lambda worked: any(one.derivations for one in worked.shown)
+)
 def gradients(worked: Worked) -> Sheet:
     """The written-out gradient of each parameter beside back-propagation and central differences."""
     rows = [
@@ -210,8 +214,8 @@ def gradients(worked: Worked) -> Sheet:
         if len(line.checks) == 2
     ]
     frame = pd.DataFrame(rows)
-    agree = int((frame["agree"] == "yes").sum())
-    return Sheet(frame, f"{agree} of {wording.count(len(frame), 'gradient')} agree in all three.")
+    agree, total = int((frame["agree"] == "yes").sum()), wording.count(len(frame), "gradient")
+    return Sheet(frame, f"{agree} of {total} {wording.verb(len(frame), 'agree')} in all three.")
 
 
 @example_figure(title="Loss by epoch")
