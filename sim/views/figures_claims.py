@@ -154,15 +154,25 @@ def _draw(axis: Axes, line: Line, y: float, colour: Any) -> None:
     axis.plot([mean], [y], marker, color=colour, markersize=size)
 
 
+def _from_to(counts: Sequence[int]) -> str:
+    few, most = min(counts), max(counts)
+    return f"{few:,}" if few == most else f"{few:,} to {most:,}"
+
+
 def _caption(judged: Sequence[Judged]) -> str:
     beyond = any(
         one.evidence.effect is not None
         and abs(one.evidence.effect.mean) > LONGEST * one.evidence.claim.matters
         for one in judged
     )
+    pairs = [one.evidence.effect.pairs for one in judged if one.evidence.effect is not None]
     return wording.joined(
         f"{wording.count(len(judged), 'claim')}: {summary(judged)}. Points: effects in units of the smallest "
         "that matters, positive what the claim says; lines: 95 % intervals. Grey band: too small to matter.",
+        f"Behind each stand {_from_to(pairs)} comparisons of runs. None is left out: who never arrives is "
+        "censored at the budget, who diverges ends worst."
+        if pairs
+        else "",
         f"▶ and ◀: beyond {LONGEST:g}." if beyond else "",
         "A claim that neither side is ahead wants its interval within the grey band."
         if any(one.evidence.claim.direction == "neither" for one in judged)

@@ -116,8 +116,8 @@ def kaplan_meier(grid: GridRecords) -> Drawing:
         axis.set_ylim(-3, 103)
         drawing.step_axis(axis, curves["step"])
     layout.legend(shown.figure, drawing.handles(arranged), entries, title)
-    bands = "; bands: 95 % interval." if banded else "; intervals of the median are in the table."
-    caption = f"{_speed_caption(arranged, grid)} Networks that fail or diverge count as never arriving{bands}"
+    bands = " Bands: 95 % interval." if banded else " Intervals of the median are in the table."
+    caption = f"{_speed_caption(arranged, grid)}{bands}"
     return Drawing(shown.figure, wording.joined(caption, resolution(arranged.grid), arranged.remarks()))
 
 
@@ -131,7 +131,11 @@ def _steps(rows: pd.DataFrame, colour: tuple[float, float, float]) -> drawing.Sh
 def _speed_caption(arranged: Arrangement, grid: GridRecords) -> str:
     times = convergence.time_to_target(arranged.grid.runs, arranged.by, str(grid.target))
     fast = times[np.isfinite(times["median"])]
-    said = f"Target: {goal(grid.targets[0])}."
+    arrived, networks = int(times["successes"].sum()), int(times["networks"].sum())
+    said = (
+        f"Target: {goal(grid.targets[0])}. {arrived:,} of {wording.count(networks, 'network')} arrive; those "
+        "that fail or diverge are censored at their budget."
+    )
     if fast.empty:
         budget = wording.count(int(times["budget"].max()), "step")
         return f"{said} In no curve half of the networks arrive within {budget}."
