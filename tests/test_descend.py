@@ -35,13 +35,14 @@ def twin(asked, starts, steps):
     theta, path = starts.T.copy(), [starts]
     slots = [np.zeros_like(theta) for _ in rule.slots]
     seen, memory = theta.copy(), np.zeros((len(starts), rule.vectors * len(theta) + rule.numbers))
-    squares = [[np.zeros((n, n)) for _ in range(rule.pairs) for n in (len(theta), 1)] for _ in starts]
+    squares = [[np.zeros(n * n) for _ in range(rule.pairs) for n in (len(theta), 1)] for _ in starts]
+    spare = [np.zeros(rule.room * len(theta) ** 2)] if rule.room else []
     for step in range(steps):
         gradient = gradient_of(asked, theta)
         constants = part.function(float(step + 1), *map(float, numbers))
         for start in range(len(starts) if rule.layerwise else 0):
             own = [array[:, start] for array in (theta, gradient, *slots)]
-            rule.update(VECTOR, (len(theta), 1), *own, *squares[start], *constants)
+            rule.update(VECTOR, (len(theta), 1), *own, *squares[start], *spare, *constants)
         for start in range(len(starts) if rule.whole else 0):
             own = [np.ascontiguousarray(array[:, start]) for array in (theta, gradient)]
             value = value_of(asked, own[0])
