@@ -12,6 +12,7 @@ The floors, each importing only from those below::
     kinds     networks, walks on surfaces, worked examples: who plans and executes which
     stages    what a comparison of optimizers trains next
     bench     how fast, against the machine and against others
+    command   how a command answers mistakes   the same exit codes everywhere
     views     tables, figures, report      DataFrames in, files out
     analysis  evidence                     DataFrames in, DataFrames out
     execute   batches -> records           on threads

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sim.command import carry_out
 from sim.errors import StudyError
 
 if TYPE_CHECKING:
@@ -310,16 +311,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     word = words[0] if words and words[0] in COMMANDS else None
     command, program = (COMMANDS[word], f"{PROGRAM} {word}") if word else (study_command, PROGRAM)
-    try:
-        return command.main(words[1:] if word else words, prog_name=program, standalone_mode=False)
-    except click.Abort:
-        return 130
-    except click.ClickException as error:
-        click.echo(f"error: {error.format_message()} (see {program} --help)", err=True)
-        return 2
-    except StudyError as error:
-        click.echo(f"error: {error}", err=True)
-        return 2
+    return carry_out(command, words[1:] if word else words, program)
 
 
 if __name__ == "__main__":

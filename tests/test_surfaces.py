@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim.catalog.own_surfaces import own_surface
+from sim.catalog.own import own_part
 from sim.catalog.registry import REQUIRED
 from sim.catalog.surfaces import domain_of, is_separable, minima_of, surface
 
@@ -125,13 +125,13 @@ def test_an_own_surface_is_a_part_like_any_other(tmp_path):
         "DOMAIN = ((-3, 3), (-2, 2))\nMINIMA = ((1, 0), (0, 0))\n"
         "def mine(x, y, stretch=2.0):\n    return -x + stretch * y * y, 2 * x, 2 * stretch * y\n",
     )
-    part = own_surface(path, "mine")
+    part = own_part("surface", path, "mine")
     assert part.domain == ((-3.0, 3.0), (-2.0, 2.0))
     assert [minimum.value for minimum in part.minima] == [-1.0, 0.0]
     assert dict(part.parameters) == {"stretch": 2.0}
-    assert own_surface(path, "mine") is part
+    assert own_part("surface", path, "mine") is part
     written(tmp_path, "def mine(x, y):\n    return x, 1.0, 0.0\n")
-    again = own_surface(path, "mine")
+    again = own_part("surface", path, "mine")
     assert again.unique != part.unique
     assert again.domain == ((-2.0, 2.0), (-2.0, 2.0))
 
@@ -153,11 +153,11 @@ def test_an_own_surface_is_a_part_like_any_other(tmp_path):
 def test_a_bad_file_is_one_line_that_names_it(tmp_path, text, said):
     path = written(tmp_path, text)
     with pytest.raises(ValueError, match=said) as caught:
-        own_surface(path, "mine")
+        own_part("surface", path, "mine")
     assert path in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_file_is_said_so(tmp_path):
     with pytest.raises(ValueError, match="cannot be read"):
-        own_surface(str(tmp_path / "none.py"), "mine")
+        own_part("surface", str(tmp_path / "none.py"), "mine")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from sim.errors import StudyError
+from sim.command import carry_out
 
 PROGRAM = "python -m sim.bench"
 NIGHTLY = "nightly"
@@ -76,17 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     nightly = words[:1] == [NIGHTLY]
     program = f"{PROGRAM} {NIGHTLY}" if nightly else PROGRAM
-    try:
-        chosen = _nightly() if nightly else command
-        return chosen.main(words[1:] if nightly else words, prog_name=program, standalone_mode=False)
-    except click.Abort:
-        return 130
-    except click.ClickException as error:
-        click.echo(f"error: {error.format_message()} (see {program} --help)", err=True)
-        return 2
-    except StudyError as error:
-        click.echo(f"error: {error}", err=True)
-        return 2
+    return carry_out(_nightly() if nightly else command, words[1:] if nightly else words, program)
 
 
 def _nightly() -> click.Command:

@@ -51,9 +51,7 @@ def bandwidth(team: Team, total: int) -> float:
     """Bytes a second of the whole team, each thread on three vectors of ``total`` bytes together."""
     kernel, size = _triad_kernel(), total // 3 // jit.CACHE_LINE * jit.CACHE_LINE // 4
     rounds = max(MOVED_BYTES // total, 1)
-    vectors = [
-        [aligned_zeros(size, types.float32) + np.float32(1) for _ in range(3)] for _ in range(team.jobs)
-    ]
+    vectors = [[_ones(size) for _ in range(3)] for _ in range(team.jobs)]
     tasks = [lambda three=three: kernel(*three, np.float32(0.5), rounds) for three in vectors]
     team.carry_out(tasks)
     return team.jobs * rounds * 3 * size * 4 / min(team.carry_out(tasks).seconds for _ in range(5))

@@ -18,16 +18,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-from sim.catalog.own import own_part, with_traits
+from sim.catalog.own import with_traits
 from sim.catalog.registry import Part, PartError
 from sim.catalog.surfaces import Minimum, is_separable, square
 
 DOMAIN = square(-2.0, 2.0)
-
-
-def own_surface(path: str, name: str) -> Part:
-    """The function ``name`` of a Python file as a surface; equal files give the same part."""
-    return own_part("surface", path, name)
 
 
 def complete(part: Part) -> Part:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -103,34 +103,39 @@ def _plain(value: Any, where: str, depth: int = 0) -> Any:
     return float(value) if isinstance(value, Real) else value
 
 
-def _grids(document: Any, name: str, folder: Path) -> tuple[Grid, ...]:
-    """The grids of a file whose every value has been read."""
+def _tables(document: Any, section: str, name: str) -> Iterator[tuple[Any, str]]:
+    """The tables of a section, each with the place that messages name."""
+    for index, table in enumerate(getattr(document, section)):
+        yield table, f"{name}: {section}[{index}] {table.name!r}"
+
+
+def _shared(document: Any, name: str) -> dict[str, Any]:
+    """What all networks of a file share: its defaults and its precision."""
     shared = keys_in(document.defaults)
     if document.precision is not None:
         shared.setdefault("precision", document.precision)
     _one_length(shared, f"{name}: defaults")
-    return tuple(
-        _grid(table, shared, f"{name}: grid[{index}] {table.name!r}", folder)
-        for index, table in enumerate(document.grid)
-    )
+    return shared
+
+
+def _grids(document: Any, name: str, folder: Path) -> tuple[Grid, ...]:
+    """The grids of a file whose every value has been read."""
+    shared = _shared(document, name)
+    return tuple(_grid(table, shared, where, folder) for table, where in _tables(document, "grid", name))
 
 
 def _descents(document: Any, name: str, folder: Path) -> tuple[Descent, ...]:
     """The descents of such a file."""
     shared = keys_in(document.defaults)
     return tuple(
-        descent_of(table, shared, f"{name}: descent[{index}] {table.name!r}", folder)
-        for index, table in enumerate(document.descent)
+        descent_of(table, shared, where, folder) for table, where in _tables(document, "descent", name)
     )
 
 
 def _examples(document: Any, name: str, folder: Path) -> tuple[Example, ...]:
     """The worked examples of such a file."""
     shared = keys_in(document.defaults)
-    return tuple(
-        example_of(table, shared, f"{name}: example[{index}] {table.name!r}")
-        for index, table in enumerate(document.example)
-    )
+    return tuple(example_of(table, shared, where) for table, where in _tables(document, "example", name))
 
 
 def _one_length(written: Mapping[str, Any], where: str) -> None:
@@ -142,13 +147,9 @@ def _problems(document: Any, name: str, folder: Path) -> tuple[Problem, ...]:
     """The problems of such a file, and that there are rules to compare optimizers by."""
     if document.comparison is None:
         raise StudyError(complaint(name, "comparison", "is missing beside the problems"))
-    shared = keys_in(document.defaults)
-    if document.precision is not None:
-        shared.setdefault("precision", document.precision)
-    _one_length(shared, f"{name}: defaults")
+    shared = _shared(document, name)
     return tuple(
-        _problem(table, shared, f"{name}: problem[{index}] {table.name!r}", folder)
-        for index, table in enumerate(document.problem)
+        _problem(table, shared, where, folder) for table, where in _tables(document, "problem", name)
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import cache
 from statistics import NormalDist
@@ -189,7 +190,7 @@ SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 6)
 Written = tuple[str, int]
 
 
-class Writer:
+class Writer(ABC):
     """Writes a tree; what a notation needs is in its methods.  ``digits`` shortens numbers."""
 
     def __init__(self, digits: int = 17) -> None:
@@ -209,31 +210,31 @@ class Writer:
         return self.scientific(mantissa, int(exponent)) if exponent else mantissa
 
     # What notations differ in.
-    minus, times, divided = "−", " · ", " / "
+    minus, times = "−", " · "
 
+    @abstractmethod
     def scientific(self, mantissa: str, exponent: int) -> str:
         """Mantissa times a power of ten."""
-        raise NotImplementedError
 
+    @abstractmethod
     def symbol(self, name: str) -> str:
         """A symbol by its name."""
-        raise NotImplementedError
 
-    def fraction(self, above: str, below: str) -> Written:
+    @abstractmethod
+    def quotient(self, node: ast.BinOp) -> Written:
         """A quotient."""
-        raise NotImplementedError
 
+    @abstractmethod
     def power(self, base: str, exponent: str) -> str:
         """base to the exponent, the base in brackets already where it needs them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def call(self, name: str, arguments: list[str]) -> str:
         """A function of arguments."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cases(self, yes: str, condition: str, no: str) -> str:
         """One of two values."""
-        raise NotImplementedError
 
     def bracket(self, inside: str) -> str:
         """In brackets."""
@@ -279,16 +280,13 @@ class Writer:
         if kind is ast.Mult:
             return self._at(node.left, PRODUCT) + self.times + self._unsigned(node.right, PRODUCT), PRODUCT
         if kind is ast.Div:
-            return self._quotient(node)
+            return self.quotient(node)
         return self.power(self._at(node.left, ATOM), self.write(node.right)), POWER
 
     def _unsigned(self, node: ast.expr, least: int) -> str:
         """An operand that follows a sign: in brackets where it begins with one too."""
         written, binds = self._of(node)
         return self.bracket(written) if binds < least or _signed(node) else written
-
-    def _quotient(self, node: ast.BinOp) -> Written:
-        return self.fraction(self.write(node.left), self.write(node.right))
 
     def _call(self, node: ast.Call) -> Written:
         name = ast.unparse(node.func).rpartition(".")[2]

@@ -16,8 +16,8 @@ GREEK = {
 }  # fmt: skip
 """Names that stand for letters; the learning rate is written η."""
 LATIN = {letter: name for name, letter in GREEK.items()} | {"η": "eta"}
-NAMED = {"sigmoid": "σ", "Phi": "Φ", "density": "φ"}
-"""Functions written by a letter."""
+NAMED = {"sigmoid": "σ", "Phi": "Φ", "density": "φ", "log": "ln"}
+"""Functions that are written otherwise than they are called."""
 SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 SUPERSCRIPT = str.maketrans("0123456789-−+()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻⁺⁽⁾")
 
@@ -44,7 +44,7 @@ class Text(Writer):
         letter, lower, upper = taken_apart(name)
         return letter + lower.translate(SUBSCRIPT) + (f"({upper})".translate(SUPERSCRIPT) if upper else "")
 
-    def _quotient(self, node: ast.BinOp) -> Written:
+    def quotient(self, node: ast.BinOp) -> Written:
         return f"{self._at(node.left, PRODUCT)} / {self._at(node.right, POWER)}", PRODUCT
 
     def power(self, base: str, exponent: str) -> str:
@@ -58,7 +58,7 @@ class Text(Writer):
             return f"|{arguments[0]}|"
         if name == "sqrt":
             return f"√({arguments[0]})"
-        return f"{NAMED.get(name, {'log': 'ln'}.get(name, name))}({', '.join(arguments)})"
+        return f"{NAMED.get(name, name)}({', '.join(arguments)})"
 
     def cases(self, yes: str, condition: str, no: str) -> str:
         return f"{yes} if {condition}, else {no}"
@@ -89,8 +89,8 @@ class Latex(Writer):
     def operator(self, sign: str) -> str:
         return {"≥": r" \ge ", "≤": r" \le "}.get(sign, f" {sign} ")
 
-    def fraction(self, above: str, below: str) -> Written:
-        return rf"\frac{{{above}}}{{{below}}}", ATOM
+    def quotient(self, node: ast.BinOp) -> Written:
+        return rf"\frac{{{self.write(node.left)}}}{{{self.write(node.right)}}}", ATOM
 
     def power(self, base: str, exponent: str) -> str:
         return f"{base}^{{{exponent}}}"
@@ -154,7 +154,8 @@ class MathML(Writer):
     def operator(self, sign: str) -> str:
         return f"<mo>{escape(sign)}</mo>"
 
-    def fraction(self, above: str, below: str) -> Written:
+    def quotient(self, node: ast.BinOp) -> Written:
+        above, below = self.write(node.left), self.write(node.right)
         return f"<mfrac><mrow>{above}</mrow><mrow>{below}</mrow></mfrac>", ATOM
 
     def power(self, base: str, exponent: str) -> str:
@@ -171,7 +172,7 @@ class MathML(Writer):
             return f"<mrow><mo>|</mo>{inside}<mo>|</mo></mrow>"
         if name == "sqrt":
             return f"<msqrt>{inside}</msqrt>"
-        shown = NAMED.get(name, {"log": "ln"}.get(name, name))
+        shown = NAMED.get(name, name)
         return f"<mi>{shown}</mi>{self.bracket(inside)}"
 
     def cases(self, yes: str, condition: str, no: str) -> str:
