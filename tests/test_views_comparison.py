@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import lru_cache
+from itertools import combinations
 from typing import Any
 
 import matplotlib as mpl
@@ -14,8 +15,10 @@ import pytest
 from comparison_records import BUDGET, PROBLEMS, RATES, made_comparison
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from views_records import draw, fill, special
 
+from sim.catalog.optimizers import optimizer as OPTIMIZER
 from sim.study import Study
 from sim.views import figures_sensitivity, kin, report_comparison, style
 from sim.views.comparison import CHAPTERS, FIGURES, TABLES, ComparisonRecords, Crowd, complete
@@ -120,6 +123,43 @@ def test_names_keep_their_order_and_their_distance(heights):
     assert (np.diff(placed[order]) >= 0.085 - 1e-6).all()
     assert placed.min() >= 0.0
     assert placed.max() <= 1.0 + 1e-9
+
+
+LONG = "adam(beta1=0.7, epsilon=1e-06, bias_correction=False)"
+
+
+@pytest.mark.parametrize("spacing", [0.0, 1e-3, 0.3], ids=["equal", "close", "apart"])
+def test_every_line_is_named_beside_its_end_and_no_name_lies_over_another(spacing):
+    crowd = Crowd({name: name for name in [*sorted(OPTIMIZER)[:24], LONG]})
+    lines = {
+        name: (np.array([1.0, 4.0]), np.array([0.2, 0.5 + spacing * (place % 3 - 1)]))
+        for place, name in enumerate(crowd.parts)
+    }
+    with mpl.rc_context(style.settings()):
+        figure, axes = kin.kin_panels(crowd, lines, "x", "y")
+        for axis in axes:
+            axis.set_xlim(1, 4)
+            axis.set_ylim(0, 1)
+        kin.name_lines(crowd, axes, lines)
+        renderer = FigureCanvasAgg(figure).get_renderer()
+    named = [(text, axis) for axis in axes for text in axis.texts]
+    assert sorted(text.get_text() for text, _ in named) == sorted(kin.wrapped(name) for name in lines)
+    boxes = [text.get_window_extent(renderer) for text, _ in named]
+    assert not [(one, other) for one, other in combinations(boxes, 2) if one.overlaps(other)]
+    panels = [axis.get_window_extent(renderer) for axis in axes]
+    for (text, axis), box in zip(named, boxes, strict=True):
+        end = axis.transData.transform((4.0, 0.5))[0]  # of the lines
+        assert end < box.x0
+        assert box.x1 <= min(figure.bbox.x1, axis.bbox.x1 + 1)
+        assert not any(box.overlaps(panel) for panel in panels if panel.x0 > axis.bbox.x0)
+        (name,) = (name for name in lines if kin.wrapped(name) == text.get_text())
+        leads = [line for line in axis.lines if line.get_transform() == axis.transAxes]
+        place = text.get_position()[1]
+        assert [line.get_marker() for line in leads if list(line.get_ydata()) == [place]] == [
+            crowd.looks[name].marker
+        ]
+        begun = [line.get_ydata()[0] for line in leads if list(line.get_ydata())[1:] == [place]]
+        assert begun == pytest.approx([lines[name][1][-1]])
 
 
 def test_only_problems_that_everyone_finished_are_compared():

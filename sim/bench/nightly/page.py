@@ -80,13 +80,11 @@ def _dots(verdict: Verdict, records: Sequence[Record], about: Night) -> list[Dot
 
 def trend(verdict: Verdict, records: Sequence[Record], about: Night) -> Trend:
     """``records``: of this figure, all nights, tonight's included."""
-    figure, middle, reach = verdict.figure, verdict.reference, verdict.reach
-    expected = told(figure, middle)
-    if math.isfinite(reach):
-        wide = f"{reach:.1%}" if figure.kind == SPEED else f"{reach:.2g}"
-        expected = f"{expected} ± {wide}" if reach else expected
-    band = (middle - reach, middle + reach) if math.isfinite(reach) and reach > 0 else None
-    drawing = sparkline(figure.name, _dots(verdict, records, about), band, figure.kind == SPEED)
+    figure = verdict.figure
+    expected = told(figure, verdict.reference)
+    if verdict.band:
+        expected = " to ".join(told(figure, end) for end in verdict.band)
+    drawing = sparkline(figure.name, _dots(verdict, records, about), verdict.band, figure.kind == SPEED)
     style = CLASSES.get(verdict.word, "")
     return Trend(
         figure.name, told(figure, figure.value), expected, verdict.word, style, verdict.reason, drawing

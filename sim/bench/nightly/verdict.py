@@ -10,13 +10,13 @@ The reference is the first night of the study, or of the level that was accepted
 since: an error that grows a little every night is not overlooked.
 
 **Speed** is compared on machines of one kind, with their own scatter: the nights of a level lie around its
-median, and tonight may lie t · s √(1 + 1/n) from it, or the share `FLOOR` of it where the nights
-agree better. s is the standard deviation of all nights around the medians of their levels,
-those further out than three robust deviations drawn in, and tonight's own repeats are
-added to it, for a noisy night says less. Both sides are judged: what is slower is a regression,
-what is faster a gain, which begins a new level; more than the processor can do, or a gain beyond
-`SUSPICIOUS`, is held to be work left out until it is accepted. With fewer nights than `NIGHTS` there is
-no verdict.
+median, and tonight may be above it by t · s √(1 + 1/n), or by the share `FLOOR` of it where the nights
+agree better, and below it by the same factor: however noisy the nights, some speed is too low.
+s is the standard deviation of all nights around the medians of their levels, those further out than
+three robust deviations drawn in, and tonight's own repeats are added to it, for a noisy night says
+less. What is slower is a regression, what is faster a gain, which begins a new level; more than the
+processor can do, or a gain beyond `SUSPICIOUS`, is held to be work left out until it is accepted.
+With fewer nights than `NIGHTS` there is no verdict.
 
 A night of equal speed is called one of the two by chance once in `1 / ALARMS` nights, all figures together.
 """
@@ -26,7 +26,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from sim.bench.nightly.figures import LEARNING, NOTED, SPEED, START, Figure
@@ -64,6 +64,15 @@ class Verdict:
     reason: str
     reference: float = math.nan
     reach: float = math.nan
+
+    @property
+    def band(self) -> tuple[float, float] | None:
+        """Between what the figure was expected; None where nothing was, or exactly the reference."""
+        if not self.reach > 0:
+            return None
+        if self.figure.kind == SPEED:
+            return self.reference / (1 + self.reach / self.reference), self.reference + self.reach
+        return self.reference - self.reach, self.reference + self.reach
 
 
 def judge(figures: Sequence[Figure], about: Night, records: Sequence[Record]) -> list[Verdict]:
@@ -179,19 +188,23 @@ def speed(figure: Figure, about: Night, earlier: Sequence[Record], alarms: float
         return Verdict(figure, NONE, f"{len(nights)} nights of this kind of machine, {NIGHTS} are needed")
     centre = statistics.median(record.figure.value for record in level_of(nights))
     reach = speed_reach(figure, nights, centre, alarms)
-    apart = figure.value - centre
-    reason = f"{apart / centre:+.1%} from {len(nights)} nights, {reach / centre:.1%} is allowed"
-    if abs(apart) <= reach:
-        return Verdict(figure, WITHIN, reason, centre, reach)
-    if apart < 0:
-        return Verdict(figure, REGRESSION, reason, centre, reach)
+    apart = figure.value / centre - 1
+    reason = (
+        f"{apart:+.1%} from {len(nights)} nights, {reach / centre:+.1%} is allowed, or as much the other way"
+    )
+    verdict = Verdict(figure, WITHIN, reason, centre, reach)
+    lowest, highest = verdict.band or (centre, centre)
+    if figure.value < lowest:
+        return replace(verdict, word=REGRESSION)
+    if figure.value <= highest:
+        return verdict
     if figure.value > SUSPICIOUS * centre:
-        return Verdict(figure, SUSPECT, f"{reason}: too good, is work left out?", centre, reach)
-    return Verdict(figure, GAIN, reason, centre, reach)
+        return replace(verdict, word=SUSPECT, reason=f"{reason}: too good, is work left out?")
+    return replace(verdict, word=GAIN)
 
 
 def speed_reach(figure: Figure, nights: Sequence[Record], centre: float, alarms: float) -> float:
-    """How far tonight may lie from the median of its level."""
+    """How far above the median of its level tonight may lie."""
     deviations, levels = _deviations(nights)
     night = _drawn_in(deviations) / math.sqrt(max(len(deviations) - levels, 1)) * centre
     here = len(level_of(nights))
