@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from views_records import draw, fill, special
 
-from sim.catalog.optimizers import optimizer as OPTIMIZER
+from sim.catalog.optimizers import optimizer
 from sim.study import Study
 from sim.views import figures_sensitivity, kin, report_comparison, style
 from sim.views.comparison import CHAPTERS, FIGURES, TABLES, ComparisonRecords, Crowd, complete
@@ -130,7 +130,7 @@ LONG = "adam(beta1=0.7, epsilon=1e-06, bias_correction=False)"
 
 @pytest.mark.parametrize("spacing", [0.0, 1e-3, 0.3], ids=["equal", "close", "apart"])
 def test_every_line_is_named_beside_its_end_and_no_name_lies_over_another(spacing):
-    crowd = Crowd({name: name for name in [*sorted(OPTIMIZER)[:24], LONG]})
+    crowd = Crowd({name: name for name in [*sorted(optimizer)[:24], LONG]})
     lines = {
         name: (np.array([1.0, 4.0]), np.array([0.2, 0.5 + spacing * (place % 3 - 1)]))
         for place, name in enumerate(crowd.parts)

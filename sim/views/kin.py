@@ -85,7 +85,7 @@ def _room(names: Sequence[str]) -> float:
 
     texts = [line for name in names for line in name.split("\n")]
     widest = max(TextPath((0, 0), text, size=SMALL).get_extents().width for text in texts) / 72
-    return LEADER + AFTER + widest + 0.04
+    return LEADER + AFTER + widest + 0.07
 
 
 def name_lines(crowd: Crowd, axes: Sequence[Axes], lines: dict[str, Line]) -> None:
