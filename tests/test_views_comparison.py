@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import replace
 from functools import lru_cache
@@ -26,6 +27,7 @@ from sim.views.figures_comparison_times import quartiles
 from sim.views.figures_comparison_tuning import budget_curves, rates
 from sim.views.records import Records
 from sim.views.registry import applicable
+from sim.views.tables import write_csv
 
 assert figures_sensitivity.FEWEST == 3  # imported: its views are registered
 
@@ -229,6 +231,20 @@ def test_budgets_are_counted_in_steps_and_gradients():
 def test_tuning_longer_never_hurts():
     steps = budget_curves(small()).groupby(["problem", "entrant"])["best"].diff().dropna()
     assert (steps <= 1e-12).all()
+
+
+def test_a_bound_that_the_trials_cannot_give_is_empty_and_said_to_be_so(tmp_path):
+    sheet = TABLES["tuning"]["tuning_budget"].function(small())
+    written = pd.read_csv(io.BytesIO(write_csv(sheet.frame)), keep_default_na=False, dtype=str)
+    assert not written.isin(["inf", "-inf"]).any(axis=None)
+    none = written["median_low"] == ""
+    assert none.any()
+    assert not none.all()
+    assert f"{none.sum()} have no lower" in sheet.caption
+    assert f"{(written['median_high'] == '').sum()} no upper bound" in sheet.caption
+    of, n = written["of"].astype(int), written["trials"].astype(int)
+    assert none.equals(of < np.log2(40) * n)  # 2^(−of/n): chance that all trials exceed the median best of n
+    assert "5.3 times" in sheet.caption
 
 
 OPTIMIZERS = ["sgd", "momentum", "adam"]

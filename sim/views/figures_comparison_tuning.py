@@ -197,9 +197,12 @@ def good_width(records: ComparisonRecords) -> Drawing:
 
 @lru_cache(maxsize=2)
 def budget_curves(records: ComparisonRecords) -> pd.DataFrame:
-    """tuning_curve of each problem × entrant over the trials' mean share of the budget spent."""
+    """tuning_curve of each problem × entrant over the trials' mean share of the budget spent.
+
+    A bound that so few trials cannot give is missing rather than infinite.
+    """
     trials = records.trials.groupby(["problem", "entrant", "trial"], sort=False)["spent"].mean().reset_index()
-    return tuning_curve(trials, ["problem", "entrant"], "spent")
+    return tuning_curve(trials, ["problem", "entrant"], "spent").replace([-np.inf, np.inf], np.nan)
 
 
 @comparison_figure(

@@ -204,9 +204,16 @@ def settings(records: ComparisonRecords) -> Sheet:
 )  # fmt: skip
 def tuning_budget(records: ComparisonRecords) -> Sheet:
     """Expected and median best of n trials on every problem."""
+    frame = budget_curves(records)
+    rows = wording.count(len(frame), "row")
+    missing = {side: int(frame[f"median_{side}"].isna().sum()) for side in ("low", "high")}
+    empty = (
+        " Empty: a bound that so few trials cannot give, for it may lie beyond the best (or worst) of them; the "
+        "lower one takes 5.3 times as many trials as the budget has, the upper one 6 at least. Of "
+        f"{rows} {missing['low']:,} have no lower and {missing['high']:,} no upper bound."
+    )
     return Sheet(
-        budget_curves(records),
-        "best: expected best of n trials in share of the budget spent; median: of the best of n, with its "
-        "exact "
-        "interval, infinite where the trials are too few to bound it.",
+        frame,
+        "best: expected best of n trials (of: how many there are) in share of the budget spent, 1 is never; "
+        "median: of the best of n, with its exact 95 % interval." + empty * any(missing.values()),
     )
