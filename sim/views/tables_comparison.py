@@ -208,8 +208,8 @@ def tuning_budget(records: ComparisonRecords) -> Sheet:
     rows = wording.count(len(frame), "row")
     missing = {side: int(frame[f"median_{side}"].isna().sum()) for side in ("low", "high")}
     empty = (
-        " Empty: a bound that so few trials cannot give, for it may lie beyond the best (or worst) of them; the "
-        "lower one takes 5.3 times as many trials as the budget has, the upper one 6 at least. Of "
+        " Empty: a bound that the trials are too few to give, for it may lie beyond all of them; a lower one "
+        "takes 5.3 times as many trials as the budget, an upper one six. Of "
         f"{rows} {missing['low']:,} have no lower and {missing['high']:,} no upper bound."
     )
     return Sheet(
