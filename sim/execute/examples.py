@@ -15,14 +15,15 @@ import pyarrow as pa
 
 from sim.catalog.normalizers import normalizer
 from sim.examples import ExamplePlan, ExampleRun
+from sim.execute.differences import central_differences
 from sim.execute.threads import Done, Failed, execute
 from sim.kernels import fleet as fleets
 from sim.kernels import jit
 from sim.kernels.arguments import Course, Data, Fleet, Notes, Room
 from sim.plan import Batch
 
-NUDGE = 6e-6
-"""Step of central differences, near the cube root of 2⁻⁵² where their error is least."""
+LAST_PLACES = 8
+"""Errors of a computed activation or loss, in units in the last place; sums have one a term besides."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,28 @@ class Bench:
                 found.append(block.reshape(layer.fan_out, -1)[:, :samples].T)
         return Look(float(losses[0]), room.gradient.copy(), np.hstack(activations), np.hstack(deltas))
 
-    def differences(self, theta: np.ndarray) -> np.ndarray:
-        """∂L/∂θ by central differences."""
-        nudge = np.diag(NUDGE * np.maximum(1.0, np.abs(theta)))
-        up, down = theta + nudge, theta - nudge
-        width = np.diag(up) - np.diag(down)
-        return (self.losses(up) - self.losses(down)) / width
+    def differences(self, theta: np.ndarray, look: Look) -> tuple[np.ndarray, np.ndarray]:
+        """∂L/∂θ by central differences, and how far they may be off."""
+        return central_differences(self.losses, theta, self.rounding(theta, look))
+
+    def rounding(self, theta: np.ndarray, look: Look) -> float:
+        """How far rounding may carry the loss at θ: each sum's own error, passed on by ∂L/∂z.
+
+        A sum of terms of size m = Σ |w a| + |b| is off by (terms + LAST_PLACES) · 2⁻⁵³ · m at most, a loss
+        that takes outputs from one another by LAST_PLACES · 2⁻⁵³ times the largest.
+        """
+        example, place, unit = self.run.example, 0, 0
+        below, error = np.abs(np.array(example.inputs)), LAST_PLACES * abs(look.loss)
+        for _, fan_in, fan_out in example.connections():
+            weights = theta[place : place + fan_in * fan_out].reshape(fan_out, fan_in)
+            place += (fan_in + 1) * fan_out
+            sizes = below @ np.abs(weights).T + np.abs(theta[place - fan_out : place])
+            error += (fan_in + LAST_PLACES) * float(
+                np.sum(np.abs(look.deltas[:, unit : unit + fan_out]) * sizes)
+            )
+            below = np.abs(look.activations[:, unit : unit + fan_out])
+            unit += fan_out
+        return 2.0**-53 * (error + LAST_PLACES * float(sizes.max(axis=1).mean()))
 
     def _look(self, thetas: np.ndarray) -> tuple[np.ndarray, Room]:
         notes = fleets.notes_for(self.architecture, len(thetas), 1, layers=False)
@@ -187,13 +204,14 @@ def _epoch(bench: Bench, epoch: int) -> dict[str, list[dict[str, Any]]]:
     example, slots = bench.run.example, bench.architecture.slots
     (before, _), (after, _) = bench.trained(epoch), bench.trained(epoch + 1)
     theta, later = before.theta[0], after.theta[0]
-    look, left, slopes = bench.look(theta), bench.look(later), bench.differences(theta)
+    look, left = bench.look(theta), bench.look(later)
+    slopes, errors = bench.differences(theta, look)
     frozen = set(example.frozen_places)
     steps = [
         {
             "epoch": epoch, "parameter": place, "name": name, "frozen": place in frozen,
             "before": theta[place], "gradient": look.gradient[place], "difference": slopes[place],
-            "after": later[place],
+            "difference_error": errors[place], "after": later[place],
         }
         for place, name in enumerate(example.parameters)
     ]  # fmt: skip

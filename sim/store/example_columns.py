@@ -9,8 +9,9 @@ the last row, beyond the last epoch, is of the network as it is left.
 
 **steps**, a row a training × recorded epoch × parameter (0, 1, … in the order of the kernels' θ): ``name``,
 ``frozen``, the value ``before`` and ``after`` the update, ``gradient`` ∂L/∂θ by the kernels'
-back-propagation, ``difference`` [L(θ + h) − L(θ − h)] / 2h by the kernels' forward pass,
-h = 6e-6 · max(1, |θ|), all other parameters kept.
+back-propagation, ``difference`` [L(θ + h) − L(θ − h)] / 2h by the kernels' forward pass, all other
+parameters kept, h where ``difference_error``, the bound of its error, is least
+(:func:`sim.execute.differences.central_differences`).
 
 **states**, a row a training × recorded epoch × parameter × slot of the optimizer: ``before``, ``after``.
 
@@ -36,7 +37,8 @@ _LOSSES = {"run": _WHOLE, "epoch": _WHOLE, "loss": _REAL}
 
 _STEPS = {
     "run": _WHOLE, "epoch": _WHOLE, "parameter": _WHOLE, "name": _TEXT, "frozen": _YES,
-    "before": _REAL, "gradient": _REAL, "difference": _REAL, "after": _REAL,
+    "before": _REAL, "gradient": _REAL, "difference": _REAL, "difference_error": _REAL,
+    "after": _REAL,
 }  # fmt: skip
 
 _STATES = {

@@ -23,8 +23,6 @@ EXACT = 1e-9
 """Largest difference from the kernels that passes, relative to the largest value of its kind."""
 WHOLE = "This rule looks at more than one parameter: no formula tells the step of one alone."
 ELSEWHERE = "It is judged at other weights than those its gradients are taken at; shown are the latter."
-ROUGH = 1e-6
-"""Largest difference from central differences that passes, relative to the largest gradient."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,8 @@ class Check:
     value: float
     difference: float
     passed: bool
+    error: float = 0.0
+    """How far the other way may itself be off."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Moment:
     after: Mapping[str, float]
     gradient: Mapping[str, float]
     difference: Mapping[str, float]
+    difference_error: Mapping[str, float]
     slots_before: Mapping[str, Mapping[str, float]]
     slots_after: Mapping[str, Mapping[str, float]]
     activation: Mapping[tuple[int, int], float]
@@ -87,12 +88,18 @@ class Derivation:
         return [check for block in self.blocks for line in block.lines for check in line.checks]
 
 
-def checked(against: str, printed: float, other: float, tolerance: float, scale: float = 0.0) -> Check:
-    """Whether two numbers agree within ``tolerance`` of the larger of their size and ``scale``."""
+def checked(
+    against: str, printed: float, other: float, tolerance: float, scale: float = 0.0, error: float = 0.0
+) -> Check:
+    """Whether two numbers agree within ``tolerance`` of the larger of their size and ``scale``.
+
+    ``error`` is what the other one may be off besides.
+    """
     difference = abs(printed - other)
     if math.isnan(difference):
         difference = math.inf
-    return Check(against, other, difference, bool(difference <= tolerance * max(abs(other), scale)))
+    most = tolerance * max(abs(other), scale) + error
+    return Check(against, other, difference, bool(difference <= most < math.inf), error)
 
 
 def derive(example: Example, rule: UpdateRule, moment: Moment) -> Derivation:
@@ -180,9 +187,10 @@ class _Writer:
                 values.append(evaluate(chain, known, self.structure.functions))
             value = sum(values) / len(values)
             numbers = substituted(chain, self.found[0]) if not self.several else _mean(values)
+            error = self.moment.difference_error[name]
             checks = (
                 checked("back-propagation", value, self.moment.gradient[name], EXACT, 1e-3 * scale),
-                checked("differences", value, self.moment.difference[name], ROUGH, scale or 1.0),
+                checked("differences", value, self.moment.difference[name], EXACT, 1e-3 * scale, error),
             )
             yield Line(partial("L", name), (chain, written, numbers), value, checks)
 

@@ -43,10 +43,9 @@ def verdict(derivation: Derivation) -> str:
     for against in dict.fromkeys(check.against for check in derivation.checks):
         checks = [check for check in derivation.checks if check.against == against]
         passed = sum(check.passed for check in checks)
-        most = max(check.difference for check in checks)
-        found.append(
-            f"{against}: {passed} of {len(checks)} {verb(len(checks), 'agree')}, at most {most:.0e} apart"
-        )
+        most, error = (max(getattr(check, name) for check in checks) for name in ("difference", "error"))
+        told = f"{against}: {passed} of {len(checks)} {verb(len(checks), 'agree')}, at most {most:.0e} apart"
+        found.append(told + f", of up to {error:.0e} that rounding and step explain" * (error > 0))
     return "Checked against " + "; ".join(found) + "."
 
 

@@ -95,7 +95,7 @@ class Training:
         )
         columns = {
             column: {row["name"]: float(row[column]) for row in steps}
-            for column in ("before", "after", "gradient", "difference")
+            for column in ("before", "after", "gradient", "difference", "difference_error")
         }
         slots: dict[str, dict[str, dict[str, float]]] = {"before": {}, "after": {}}
         for row in states:
