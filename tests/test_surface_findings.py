@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import time
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 import sim
@@ -19,12 +21,13 @@ from sim.descents import plan_descents
 from sim.execute.surfaces import execute_walks, prepare_walks
 from sim.run import conduct, main
 from sim.study import Study
-from sim.views import style
+from sim.views import report_surfaces, style
 from sim.views.animation import Moving, animated
 from sim.views.reading import rows
 from sim.views.registry import applicable
 from sim.views.surface_records import SurfaceRecords, descent_figure, descent_table
 
+assert report_surfaces.part  # imported: views of surfaces are registered
 FAR = {"far": [0.6, 1.9], "beside": [0.45, 0.8], "close": [-0.7, 0.3]}
 STUDY = {
     "seed": 3,
@@ -110,6 +113,51 @@ def test_nothing_is_said_of_minima_that_are_not_known(tmp_path):
     assert "nobody reaches" not in page
     assert "reaches no minimum" not in page
     assert "reaches the minimum" not in page
+
+
+BOWL = """
+from sim import surface
+
+
+@surface(domain=((-2, 2), (-1, 1)){known})
+def bowl(x, y, condition=3.0):
+    return x * x + condition * y * y, 2 * x, 2 * condition * y
+"""
+ASKED = {
+    "basins": {"map": 51, "optimizer": [{"name": "sgd", "lr": 0.05}, {"name": "adam", "lr": 0.05}]},
+    "rates": {"map": 5, "optimizer": {"name": "sgd", "lr": [0.001, 0.01, 0.1]}},
+    "noise": {"map": 5, "noise": [0.0, 0.1], "optimizer": {"name": "sgd", "lr": 0.05}},
+    "condition": {"map": 5, "condition": [1, 10, 100], "optimizer": {"name": "sgd", "lr": [0.001, 0.01]}},
+}
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["unknown", "known"])
+def test_captions_and_axes_speak_of_rest_where_no_minimum_is_known(tmp_path, monkeypatch, known):
+    (tmp_path / "bowl.py").write_text(BOWL.replace("{known}", ", minima=((0, 0),)" if known else ""))
+    monkeypatch.chdir(tmp_path)
+    descents = []
+    for name, asked in ASKED.items():
+        condition = {"condition": asked["condition"]} if "condition" in asked else {}
+        rest = {key: value for key, value in asked.items() if key != "condition"}
+        bowl = {"path": "bowl.py", "name": "bowl", **condition}
+        descents.append({"name": name, "surface": bowl, "steps": 300, **rest})
+    study = Study.load({"seed": 3, "descent": descents})
+    records = sim.run_study(study)
+    drawn = {}
+    for one in SurfaceRecords(study, records.walks, records.ends, records.paths).descents():
+        (view,) = applicable(descent_figure, one)
+        drawing = view.function(one)
+        words = [text.get_text() for text in drawing.figure.findobj(Text)]
+        tables = [view.function(one).caption for view in applicable(descent_table, one)]
+        drawn[view.name] = (drawing.caption, " ".join([drawing.caption, *words, *tables]))
+    assert list(drawn) == ["basins", "learning_rate", "noise", "condition"]
+    for caption, everything in drawn.values():
+        assert ("No minimum of this surface is known" in caption) == (not known)
+        assert ("rest" in everything) == (not known)
+        said = set(re.findall(r"(?:best|poorer|a|the|no) (?:one|minim\w+)|[Mm]inimum:", everything))
+        assert bool(said) == known, said
+    assert ("sgd 100.0 % and adam 0.0 %" in drawn["basins"][0]) == (not known)
+    assert known or "Without noise 100 % of the starts come to rest, with noise 0.1 0 %." in drawn["noise"][0]
 
 
 # --- budgets and rates ----------------------------------------------------------------------------

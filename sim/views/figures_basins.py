@@ -1,4 +1,4 @@
-"""Maps of starts: which minimum each ends at, and how soon."""
+"""Maps of starts: where each ends, at which minimum if any is known, and how soon."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from sim.views import contours, style, wording
 from sim.views.figures_surfaces import best_runs
+from sim.views.goals import MINIMUM, REST, goal
 from sim.views.registry import Drawing
 from sim.views.surface_records import DescentRecords, descent_figure
 
@@ -20,7 +21,9 @@ FEWEST = 50
 """Starts on a side from which on a map is a picture."""
 LINE = 13
 """Letters of a title's line, as wide as the narrowest panel."""
-ENDS = ("the best", "a poorer one", "none")
+ENDS = {MINIMUM: ("the best", "a poorer one", "none"), REST: ("at rest", "", "not at rest")}
+HEADS = {MINIMUM: ("minimum:", "steps until it stays there"), REST: ("at the end:", "steps until it rests")}
+"""What stands over the colours of the ends, and beside those of the steps."""
 
 
 def _basin_runs(records: DescentRecords) -> pd.DataFrame:
@@ -30,7 +33,7 @@ def _basin_runs(records: DescentRecords) -> pd.DataFrame:
 
 
 @descent_figure(
-    title="Which minimum is reached from where, and how soon",
+    title="Where each start ends, and how soon",
     applies=lambda records: (
         records.mapped
         and len(records.surfaces) == 1
@@ -39,9 +42,10 @@ def _basin_runs(records: DescentRecords) -> pd.DataFrame:
     ),
 )
 def basins(records: DescentRecords) -> Drawing:
-    """Maps of starts: above, the minimum each ends at; below, the steps until it stays there."""
+    """Maps of starts: above, the minimum each ends at, or whether it rests; below, the steps it takes."""
     from matplotlib.colors import ListedColormap, LogNorm
 
+    aim = goal(records)
     runs = _basin_runs(records)
     titles = [_title(records, run) for _, run in runs.iterrows()]
     lines = 1 + max(title.count("\n") for title in titles)
@@ -58,10 +62,11 @@ def basins(records: DescentRecords) -> Drawing:
         shown = _map(axes[1][column], records, time, cmap=style.SEQUENTIAL, norm=LogNorm(1, max(latest, 2)))
     last, top = axes[1][-1].get_position(), axes[0][-1].get_position()
     bar = figure.add_axes((last.x1 + 0.015, last.y0, 0.014, last.height))
-    figure.colorbar(shown, cax=bar, label="steps until it stays there")
+    figure.colorbar(shown, cax=bar, label=HEADS[aim][1])
     line = 0.14 / float(figure.get_figheight())
-    figure.text(top.x1 + 0.015, top.y1 - line, "minimum:")
-    for place, (colour, text) in enumerate(zip(colours, ENDS, strict=True), 2):
+    figure.text(top.x1 + 0.015, top.y1 - line, HEADS[aim][0])
+    named = [(colour, text) for colour, text in zip(colours, ENDS[aim], strict=True) if text]
+    for place, (colour, text) in enumerate(named, 2):
         figure.text(top.x1 + 0.015, top.y1 - place * line, f"■ {text}", color=colour)
     return Drawing(figure, _caption(records, runs))
 
@@ -96,7 +101,10 @@ def _caption(records: DescentRecords, runs: pd.DataFrame) -> str:
     (surface,) = records.surfaces
     side, budget = f"{records.descent.map:,}", wording.count(int(runs["steps"].iloc[0]), "step")
     rates = " Each optimizer at the best of its learning rates." if "lr" in records.varying else ""
-    return (
-        f"Share of {side} × {side} starts on {surface.replace('_', ' ')} that reach the best minimum within "
-        f"{budget}: {told}.{rates} Each pixel is a start; white below: it reached no minimum."
+    aim = goal(records)
+    white = "it reached no minimum" if aim is MINIMUM else "it did not come to rest"
+    return wording.joined(
+        f"Share of {side} × {side} starts on {surface.replace('_', ' ')} that {aim.best} within "
+        f"{budget}: {told}.{rates} Each pixel is a start; white below: {white}.",
+        aim.remark,
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sim.views import contours, style, wording
+from sim.views.goals import MINIMUM, goal
 from sim.views.registry import Drawing
 from sim.views.surface_records import DescentRecords, descent_figure
 
@@ -15,12 +16,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_TICKS = 8
-SHARE = "starts at the best minimum (%)"
-LEFT_OUT = "Times are left out where fewer than half of the starts stay at a minimum."
 
 
 def _lines(records: DescentRecords, frame: pd.DataFrame, x: str, label: str) -> Any:
-    """Two panels over one axis: the share at the best minimum, and the median steps to a minimum."""
+    """Two panels over one axis: the share at the best minimum (or at rest), and the median steps there."""
+    aim = goal(records)
     looks = contours.looks(list(records.optimizers))
     figure, axes = _two(contours.legend_height(list(records.optimizers.values())))
     for optimizer, rows in frame.groupby("optimizer", sort=False):
@@ -30,8 +30,8 @@ def _lines(records: DescentRecords, frame: pd.DataFrame, x: str, label: str) -> 
         axes[0].fill_between(rows[x], low, high, color=look["color"], alpha=0.12, linewidth=0)
         steps = rows["median_steps"].where(np.isfinite(rows["median_steps"]))
         axes[1].plot(rows[x], np.maximum(steps, 1), **look)
-    axes[0].set_ylabel(SHARE)
-    axes[1].set_ylabel("median steps to a minimum")
+    axes[0].set_ylabel(aim.share)
+    axes[1].set_ylabel(aim.steps)
     axes[1].set_yscale("log")
     for axis in axes:
         axis.set_xlabel(label)
@@ -63,17 +63,30 @@ def learning_rate(records: DescentRecords) -> Drawing:
     figure, axes = _lines(records, records.walks, "lr", style.label("lr"))
     for axis in axes:
         _logarithmic(axis, records.walks["lr"])
-    walks = records.walks
+    axes[1].set_xlim(axes[0].get_xlim())
+    aim = goal(records)
+    return Drawing(
+        figure, wording.joined(_tolerance(records), aim.left_out, "Bands: 95 % interval.", aim.remark)
+    )
+
+
+def _tolerance(records: DescentRecords) -> str:
+    """Over how wide a range of learning rates which optimizer is about as fast as with its fastest."""
+    aim = goal(records)
     within = {
         records.optimizers[str(optimizer)]: decades(rows)
-        for optimizer, rows in walks.groupby("optimizer", sort=False)
+        for optimizer, rows in records.walks.groupby("optimizer", sort=False)
+        if np.isfinite(rows["median_steps"]).any()
     }
+    if not within:
+        return f"With no learning rate do half of the starts {aim.arrive}."
     widest, narrowest = max(within, key=within.__getitem__), min(within, key=within.__getitem__)
-    return Drawing(
-        figure,
-        "Half of the starts arrive within twice the shortest median time over "
-        f"{within[narrowest]:.2g} decades of learning rates with {narrowest} and over {within[widest]:.2g} "
-        f"with {widest}: so much a guess may be off. {LEFT_OUT} Bands: 95 % interval.",
+    spans = f"{within[narrowest]:.2g} decades of learning rates with {narrowest}"
+    if widest != narrowest:
+        spans += f" and over {within[widest]:.2g} with {widest}"
+    return (
+        f"Half of the starts {aim.arrive} within twice the shortest median time over {spans}: so much a "
+        "guess may be off."
     )
 
 
@@ -109,7 +122,9 @@ def noise(records: DescentRecords) -> Drawing:
     for axis in axes:
         axis.set_xscale("symlog", linthresh=least)
         axis.set_xlim(-0.05 * least, 1.3 * float(frame["noise"].max()))
-    return Drawing(figure, f"{_noise_caption(records, frame)} {LEFT_OUT} Bands: 95 % interval.")
+    aim = goal(records)
+    told = _noise_caption(records, frame) if aim is MINIMUM else _noise_at_rest(records, frame)
+    return Drawing(figure, wording.joined(told, aim.left_out, "Bands: 95 % interval.", aim.remark))
 
 
 def _noise_caption(records: DescentRecords, frame: pd.DataFrame) -> str:
@@ -118,17 +133,33 @@ def _noise_caption(records: DescentRecords, frame: pd.DataFrame) -> str:
     gain = frame["share_best"] - frame["optimizer"].map(calm)
     most = frame.assign(gain=gain).sort_values("gain", ascending=False, kind="stable").iloc[0]
     name, before = records.optimizers[most["optimizer"]], calm[most["optimizer"]]
-    loud = frame[frame["noise"] == frame["noise"].max()]["share_best"]
-    rest = (
-        f"with noise {wording.setting(frame['noise'].max())} {wording.percent(loud.min())} to "
-        f"{wording.percent(loud.max())} of the starts end there."
-    )
+    rest = f"{_loudest(frame)} of the starts end there."
     if most["gain"] <= 0:
         return f"Noise helps no rule to the best minimum; {rest}"
     return (
         f"Noise helps {name} most: with {wording.setting(most['noise'])} its share at the best minimum is "
         f"{wording.percent(most['share_best'])} instead of {wording.percent(before)}; {rest}"
     )
+
+
+def _noise_at_rest(records: DescentRecords, frame: pd.DataFrame) -> str:
+    """What share of the starts comes to rest, with the least noise and with the most."""
+    calm = _shares(frame[frame["noise"] == frame["noise"].min()])
+    least = float(frame["noise"].min())
+    before = f"with noise {wording.setting(least)}" if least else "without noise"
+    return f"{before.capitalize()} {calm} of the starts come to rest, {_loudest(frame)}."
+
+
+def _loudest(frame: pd.DataFrame) -> str:
+    """With noise 10 5 % to 80 %."""
+    most = frame["noise"].max()
+    return f"with noise {wording.setting(most)} {_shares(frame[frame['noise'] == most])}"
+
+
+def _shares(frame: pd.DataFrame) -> str:
+    """The shares of all optimizers: 5 % to 80 %, or one where they are equal."""
+    low, high = (wording.percent(float(edge(frame["share_best"]))) for edge in (min, max))
+    return low if low == high else f"{low} to {high}"
 
 
 def conditions(records: DescentRecords) -> pd.DataFrame:
@@ -169,6 +200,7 @@ def condition(records: DescentRecords) -> Drawing:
             axis.plot(rows["condition"], np.maximum(steps, 1), **looks[str(optimizer)])
         axis.set_xscale("log")
         axis.set_yscale("log")
+        axis.set_xlim(0.8 * frame["condition"].min(), 1.25 * frame["condition"].max())
         axis.set_xlabel("condition number κ")
         axis.set_title(family.replace("_", " "))
     for axis in axes[len(families) :]:
@@ -177,8 +209,8 @@ def condition(records: DescentRecords) -> Drawing:
         edge(axis.get_ylim()[i] for axis in axes[: len(families)]) for i, edge in enumerate((min, max))
     )
     for axis in axes:
-        axis.set_ylim(low, high)
-    axes[0].set_ylabel("median steps to the minimum")
+        axis.set_ylim(max(low, 0.5), high)  # 0 where no time is known
+    axes[0].set_ylabel("median steps to the minimum" if goal(records) is MINIMUM else goal(records).steps)
     contours.legend(figure, looks, dict(records.optimizers))
     return Drawing(figure, _condition_caption(records, frame, families))
 
@@ -198,9 +230,12 @@ def _condition_caption(records: DescentRecords, frame: pd.DataFrame, families: l
                 f"{family.replace('_', ' ')}: steps grow as κ to the power "
                 + wording.enumeration(f"{slopes[name]:.2f} ({name})" for name in ordered)
             )
-    text = "; ".join(told)
-    return (
-        f"{text[:1].upper()}{text[1:]} (fitted from κ = 10 on). Each optimizer at its best learning rate; "
-        "theory for the best settings says 1 for gradient descent and ½ for momentum that is tuned to κ too, "
-        "which it is not here."
-    ).replace("-", "−")
+    text, aim = "; ".join(told), goal(records)
+    grow = f"{text[:1].upper()}{text[1:]} (fitted from κ = 10 on)."
+    none = f"At fewer than two κ from 10 on half of the starts {aim.arrive}: no growth can be fitted."
+    return wording.joined(
+        grow.replace("-", "−") if told else none,
+        "Each optimizer at its best learning rate; theory for the best settings says 1 for gradient descent "
+        "and ½ for momentum that is tuned to κ too, which it is not here.",
+        aim.remark,
+    )

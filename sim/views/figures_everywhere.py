@@ -9,7 +9,8 @@ import pandas as pd
 
 from sim.catalog.surfaces import minima_of
 from sim.views import style, wording
-from sim.views.figures_dependence import SHARE, ravines
+from sim.views.figures_dependence import ravines
+from sim.views.goals import MINIMUM
 from sim.views.registry import Drawing
 from sim.views.surface_records import DescentRecords, descent_figure
 
@@ -24,6 +25,7 @@ MANY = 20
         records.mapped
         and len(records.optimizers) > 2
         and len(records.surfaces) > 2
+        and any(map(records.known, records.surfaces))
         and 2 * ravines(records) < len(records.surfaces)
     ),
 )
@@ -46,7 +48,7 @@ def everywhere(records: DescentRecords) -> Drawing:
     letters = style.FONT_SIZE - (1 if shares.shape[1] <= MANY else 2)
     seaborn.heatmap(
         shares, ax=axis, cbar_ax=bar, cmap=style.SEQUENTIAL, vmin=0, vmax=100, annot=True, fmt=".0f",
-        linewidths=0.5, annot_kws={"fontsize": letters}, cbar_kws={"label": SHARE},
+        linewidths=0.5, annot_kws={"fontsize": letters}, cbar_kws={"label": MINIMUM.share},
     )  # fmt: skip
     axis.set(xlabel="", ylabel="")
     axis.set_xticks(

@@ -117,7 +117,8 @@ def _paths_caption(records: DescentRecords, runs: pd.DataFrame, surface: str, na
             continue
         told.append(f"From {start_name(name)}, {_who(records, mine)} {aim}{_shortest(records, mine)}.")
     rates = "Each optimizer at its best learning rate for these starts." if "lr" in records.varying else ""
-    marks = "star: start; symbol of the legend: end of a path; cross: known minimum."
+    crosses = "; cross: known minimum" if records.known(surface) else ""
+    marks = f"star: start; symbol of the legend: end of a path{crosses}."
     return wording.joined(*told, rates, f"Surface {surface.replace('_', ' ')}; {marks}")
 
 

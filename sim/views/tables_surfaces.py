@@ -12,6 +12,7 @@ from sim.analysis import descent as analysis
 from sim.views import wording
 from sim.views.figures_dependence import decades, rates_alone
 from sim.views.figures_surfaces import best_runs, ended, start_name
+from sim.views.goals import goal
 from sim.views.registry import Sheet
 from sim.views.surface_records import DescentRecords, descent_table
 
@@ -88,11 +89,12 @@ def missing_the_rate(records: DescentRecords) -> Sheet:
             }
         )
     frame = pd.DataFrame(rows)
+    aim = goal(records)
     return Sheet(
         frame,
-        "Median steps to a minimum, and share at the best one, at the fastest learning rate, at a tenth "
-        "of it and at ten times it (∞: fewer than half of the starts arrive; –: not tried). Last: how many "
-        "decades of rates take at most twice the shortest time.",
+        f"{aim.steps.capitalize()}, and share of the {aim.share.removesuffix(' (%)')}, at the fastest "
+        "learning rate, at a tenth of it and at ten times it (∞: fewer than half of the starts "
+        f"{aim.arrive}; –: not tried). Last: how many decades of rates take at most twice the shortest time.",
     )
 
 
@@ -102,13 +104,14 @@ def _at(walks: pd.DataFrame, lr: float) -> Mapping[str, Any]:
     return near.iloc[0].to_dict() if len(near) else {}
 
 
-@descent_table(title="Share at the best minimum", applies=lambda records: records.mapped)
+@descent_table(title="What becomes of the starts", applies=lambda records: records.mapped)
 def share(records: DescentRecords) -> Sheet:
     """Every cell: starts that end at the best minimum with Wilson interval, steps, length of paths."""
     frame = records.walks
     if not any(map(records.known, records.surfaces)):
         diverged = f"{int(frame['diverged'].sum()):,} of {wording.count(int(frame['starts'].sum()), 'start')}"
-        return Sheet(_told(records, frame), f"No minimum is known; {diverged} diverge.")
+        remark = f"No minimum is known; {diverged} diverge. Counted as best is what comes to rest."
+        return Sheet(_told(records, frame), remark)
     least, most = (wording.percent(edge(frame["share_best"])) for edge in (min, max))
     return Sheet(
         _told(records, frame),
