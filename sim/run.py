@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -40,6 +40,8 @@ class Outcome:
     told: tuple[str, ...]
     """A phrase for each kind of work: "36 networks, 12 of them trained now"."""
     seconds: float
+    training: float
+    """How many of these seconds went into training, on all threads at once."""
     failures: tuple[str, ...]
 
 
@@ -64,53 +66,62 @@ def conduct(
     from sim.kinds import planned
     from sim.store import Store
     from sim.store.timings import write as write_seconds
+    from sim.views.aside import reporter
 
-    started = time.perf_counter()
-    work = planned(study, only)
-    for kind, plan in work:
-        kind.check(plan)
-    told, failures, batches = [], [], 0
-    with Store(directory, study, work[0][1], fresh) as store:
+    started, jobs = time.perf_counter(), jobs or cores()
+    with reporter(jobs) as build:
+        work = planned(study, only)
         for kind, plan in work:
-            store.take_up(plan)
-            phrase, failed = _carry_on(store, kind, jobs or cores(), quiet)
-            told.append(phrase)
-            failures += [_reason(kind, batch, error) for batch, error in failed]
-            batches += len(plan.batches)
-        if study.comparison:
-            write_seconds(store.directory)
-        if len(failures) < batches:
-            _report(store.directory, quiet)
-    return Outcome(store.directory, tuple(told), time.perf_counter() - started, tuple(failures))
+            kind.check(plan)
+        with Store(directory, study, work[0][1], fresh) as store:
+            done = [_carry_on(store, kind, plan, jobs, quiet) for kind, plan in work]
+            failures = tuple(reason for one in done for reason in one.failures)
+            if study.comparison:
+                write_seconds(store.directory)
+            if len(failures) < sum(len(plan.batches) for _, plan in work):
+                _report(store.directory, quiet, build)
+            training, seconds = sum(one.training for one in done), time.perf_counter() - started
+            store.note(seconds={"all": round(seconds, 3), "training": round(training, 3)})
+    return Outcome(store.directory, tuple(one.told for one in done), seconds, training, failures)
 
 
-def _carry_on(store: Store, kind: Kind, jobs: int, quiet: bool) -> tuple[str, Failures]:
-    """Do what is missing of the plan that the store has taken up; what to say of it, and failures."""
-    now, last = 0, False
+class Done(NamedTuple):
+    """What came of one kind of work."""
+
+    told: str
+    training: float
+    failures: tuple[str, ...]
+
+
+def _carry_on(store: Store, kind: Kind, plan: Any, jobs: int, quiet: bool) -> Done:
+    """Do what is missing of a plan, and of those that its records ask for."""
+    now, last, seconds = 0, False, 0.0
     failures: Failures = ()
+    store.take_up(plan)
     while not (last or failures or store.complete):
         plan, done = store.plan, store.done()
         if stage := getattr(plan, "stage", ""):
             _say(f"the comparison's {stage} stage", quiet)
         pending = [batch for batch in plan.batches if batch.number not in done]
-        failures = _train(store, kind, plan, pending, jobs, quiet) if pending else ()
+        if pending:
+            failures, took = _train(store, kind, plan, pending, jobs, quiet)
+            seconds += took
         now += sum(len(batch.runs) for batch in pending) - sum(len(batch.runs) for batch, _ in failures)
         more = None if failures else kind.following(plan, store.records)
         last = more is None
         if more is not None:
             store.take_up(more)
     store.finish(last and not failures)
+    told = f"{store.runs:,} {kind.noun}, {now:,} of them {kind.done} now"
     if store.runs == 1:
-        return f"1 {kind.noun.removesuffix('s')}, {now} {kind.done} now", failures
-    return f"{store.runs:,} {kind.noun}, {now:,} of them {kind.done} now", failures
+        told = f"1 {kind.noun.removesuffix('s')}, {now} {kind.done} now"
+    return Done(told, seconds, tuple(_reason(kind, batch, error) for batch, error in failures))
 
 
-def _report(directory: Path, quiet: bool) -> None:
+def _report(directory: Path, quiet: bool, build: Callable[[Path], object]) -> None:
     """Draw all that the records of a folder show."""
-    from sim.views import report  # drawing is imported by those who draw
-
     _say("drawing tables, figures and report", quiet)
-    report.build(directory)
+    build(directory)
 
 
 def _say(line: str, quiet: bool) -> None:
@@ -122,8 +133,13 @@ def _say(line: str, quiet: bool) -> None:
 Failures = tuple[tuple["Batch", BaseException], ...]
 
 
-def _train(store: Store, kind: Kind, plan: Any, pending: Sequence[Batch], jobs: int, quiet: bool) -> Failures:
-    """Train the pending batches into the store; the manifest gets a session even if it is cut short."""
+def _train(
+    store: Store, kind: Kind, plan: Any, pending: Sequence[Batch], jobs: int, quiet: bool
+) -> tuple[Failures, float]:
+    """Train the pending batches into the store: what failed, and the seconds it took.
+
+    The manifest gets a session even if it is cut short.
+    """
     from sim.progress import Progress
     from sim.store.timings import Timings
 
@@ -157,7 +173,7 @@ def _train(store: Store, kind: Kind, plan: Any, pending: Sequence[Batch], jobs: 
                 timings=times.rows(),
                 failures=[_reason(kind, batch, error) for batch, error in failures],
             )
-    return tuple(failures)
+    return tuple(failures), seconds
 
 
 def _reason(kind: Kind, batch: Batch, error: BaseException) -> str:
@@ -278,7 +294,8 @@ def _conclude(outcome: Outcome, quiet: bool) -> int:
         click.echo("the rest is kept; the same command tries the failed batches again", err=True)
     elif not quiet:
         page = outcome.directory / "report.html"
-        click.echo(f"{'; '.join(outcome.told)}, in {duration(outcome.seconds)}: {page}")
+        spent = f"in {duration(outcome.seconds)}, {duration(outcome.training)} of it training"
+        click.echo(f"{'; '.join(outcome.told)}, {spent}: {page}")
     return 1 if outcome.failures else 0
 
 
@@ -286,7 +303,9 @@ def _conclude(outcome: Outcome, quiet: bool) -> int:
 @click.argument("directory", metavar="DIR")
 def report_command(directory: str) -> int:
     """Draw tables, figures and report of the results folder DIR again from its records alone."""
-    _report(Path(directory), quiet=True)
+    from sim.views import report
+
+    report.build(directory, cores())
     click.echo(Path(directory) / "report.html")
     return 0
 

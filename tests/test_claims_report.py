@@ -63,7 +63,7 @@ matters = 0.01
 """
 
 
-def draw_claims(directory: Path, quiet: bool = True) -> Part:
+def draw_claims(directory: Path, *_) -> Part:
     """Of the report the claims alone: the other chapters take their time."""
     with mpl.rc_context(style.settings()):
         return report_claims.part(directory)

@@ -94,7 +94,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def undrawn(request, monkeypatch):
     """Figures hang on the records alone and take their time: the slow test draws them."""
     if "slow" not in request.keywords:
-        monkeypatch.setattr("sim.run._report", lambda directory, quiet: None)
+        monkeypatch.setattr("sim.run._report", lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def folder(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("comparison")
     (place / "small.toml").write_text(STUDY)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sim.run._report", lambda directory, quiet: None)
+        patch.setattr("sim.run._report", lambda *_: None)
         words = ["--out", str(place / "one"), "--jobs", "1", "--quiet"]
         assert run.main([str(place / "small.toml"), *words]) == 0
     return place

@@ -163,7 +163,7 @@ def test_batches_of_any_size(folder, monkeypatch, most_runs, most_work):
 def test_batches_of_one_network_on_disk(folder, monkeypatch):
     """Other shards, the same files."""
     monkeypatch.setattr("sim.plan.BATCH_RUNS", 1)
-    monkeypatch.setattr("sim.views.report.build", lambda directory: None)
+    monkeypatch.setattr("sim.views.report.build", lambda *_: None)
     sim.run_study(folder / "equal.toml", folder / "single", jobs=2)
     one, other = contents(folder / "straight"), contents(folder / "single")
     assert {"runs.parquet", "runs.csv", "curves.parquet", "layers.parquet", "study.toml"} <= set(other)

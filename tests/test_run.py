@@ -68,7 +68,9 @@ def training(monkeypatch, made_up) -> MadeUp:
     """Training and report replaced; the test may make batches fail."""
     stand_in = MadeUp(made_up)
     monkeypatch.setattr("sim.kernels.jit.digest", lambda: "made up")
-    drawing = SimpleNamespace(build=lambda directory: (Path(directory) / "report.html").write_text("drawn"))
+    drawing = SimpleNamespace(
+        build=lambda directory, jobs=1: (Path(directory) / "report.html").write_text("drawn")
+    )
     for package, name, module in ((sim, "execute", stand_in), (sim.views, "report", drawing)):
         monkeypatch.setattr(package, name, module, raising=False)
         monkeypatch.setitem(sys.modules, f"{package.__name__}.{name}", module)
@@ -400,7 +402,8 @@ class Slow(MadeUp):
             time.sleep({pause})
         super().execute(plan, batches, jobs, kept, on_failure)
 
-drawing = SimpleNamespace(build=lambda directory: (Path(directory) / "report.html").write_text("drawn"))
+draw = lambda directory, jobs=1: (Path(directory) / "report.html").write_text("drawn")
+drawing = SimpleNamespace(build=draw)
 for package, name, module in ((sim, "execute", Slow(made_up_records)), (sim.views, "report", drawing)):
     setattr(package, name, module)
     sys.modules[package.__name__ + "." + name] = module

@@ -21,7 +21,7 @@ from sim.views import (
 )
 from sim.views.chapters import PAGE_ROWS, Part
 
-PARTS: dict[str, Callable[[Path], Part]] = {
+PARTS: dict[str, Callable[[Path, int], Part]] = {
     "grid": report_networks.part,
     "problem": report_comparison.part,
     "descent": report_surfaces.part,
@@ -30,11 +30,12 @@ PARTS: dict[str, Callable[[Path], Part]] = {
 """What tells the records of each section of a study."""
 
 
-def build(directory: str | Path) -> Path:
+def build(directory: str | Path, jobs: int = 1) -> Path:
     """Write tables/*.csv, figures/*.png and *.svg and report.html from the records; returns the page's path.
 
-    Raises StudyError where the folder holds no finished records. Every file is written whole or not at all;
-    tables and figures of an earlier report that no longer apply are removed.
+    Up to ``jobs`` processes count and draw, the bytes are the same for any number. Raises StudyError where
+    the folder holds no finished records. Every file is written whole or not at all; tables and figures of an
+    earlier report that no longer apply are removed.
     """
     import matplotlib as mpl
 
@@ -48,7 +49,7 @@ def build(directory: str | Path) -> Path:
     told = [name for sections in held.values() for name, parts in sections.items() if parts and name in PARTS]
     with mpl.rc_context(style.settings()):
         claims = [report_claims.part(directory)] if study.claims else []
-        parts = [*claims, *(PARTS[name](directory) for name in told)]
+        parts = [*claims, *(PARTS[name](directory, jobs) for name in told)]
         parts = [part for part in parts if part.chapters] or parts  # --only may leave sections without runs
     return _publish(directory, study, parts)
 

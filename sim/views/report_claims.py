@@ -35,8 +35,8 @@ def part(directory: Path) -> Part:
         "What is there to the claims?",
         f"Of {claims} {claims_told.summary(judged)}.",
         RULE,
-        _figures(directory, records),
-        _tables(directory, records),
+        figures=_figures(directory, records),
+        tables=_tables(directory, records),
     )
     counts = {verdict: [sum(one.verdict == verdict for one in judged)] for verdict in VERDICTS}
     return Part(claims, pd.DataFrame({"claims": [len(judged)], **counts}), [chapter])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from sim.study import Target
 from sim.study.comparison import TARGET as NAME
 from sim.study.own import choices_in
 from sim.views import wording
-from sim.views.chapters import Chapter, Part, figures_of, tables_of
+from sim.views.chapters import Chapter, Draft, Part, figures_of, tables_of, written
 from sim.views.comparison import (
     CHAPTERS,
     FIGURES,
@@ -31,16 +32,17 @@ from sim.views import figures_comparison, figures_comparison_times  # noqa: F401
 from sim.views import figures_comparison_costs, figures_comparison_tuning, tables_comparison  # noqa: F401  isort: skip
 
 
-def part(directory: Path) -> Part:
+def part(directory: Path, jobs: int = 1) -> Part:
     """The comparison of a results folder, its tables and figures written."""
-    return told(comparison_of(Records.read(directory)), directory)
+    return told(comparison_of(Records.read(directory)), directory, jobs)
 
 
-def told(records: ComparisonRecords, directory: Path) -> Part:
+def told(records: ComparisonRecords, directory: Path, jobs: int = 1) -> Part:
     """The chapters about a comparison, their tables and figures written into a folder."""
     networks = len(records.runs) + len(records.trials) + len(records.defaults)
     summary = f"{wording.count(networks, 'network')} in a comparison of {len(records.entrants)} optimizers"
-    chapters = [_chapter(records, name, directory) for name in CHAPTERS] if len(records.runs) else []
+    drafts = [_draft(records, name) for name in CHAPTERS] if len(records.runs) else []
+    chapters = written(drafts, directory, jobs)
     kept = [chapter for chapter in chapters if chapter.figures or chapter.tables]
     return Part(summary, overview(records), kept)
 
@@ -91,14 +93,18 @@ def _trials(
     return pd.concat(tables, ignore_index=True) if tables else runs.assign(**blank)
 
 
-def _chapter(records: ComparisonRecords, name: str, directory: Path) -> Chapter:
+def _draft(records: ComparisonRecords, name: str) -> Draft:
     named = replace(records, name=f"comparison_{name}")
     for shared in ("spent", "times", "board"):  # counted once for all chapters
         named.__dict__[shared] = getattr(records, shared)
-    figures = list(figures_of(named, FIGURES[name], directory))
-    tables = list(tables_of(named, TABLES[name], directory))
+    return Draft(
+        partial(_words, named, name), figures_of(named, FIGURES[name]), tables_of(named, TABLES[name])
+    )
+
+
+def _words(records: ComparisonRecords, name: str) -> Chapter:
     answer = ANSWERS[name](records) if name in ANSWERS else ""
-    return Chapter(named.name, CHAPTERS[name], answer, records.censored(), figures, tables)
+    return Chapter(records.name, CHAPTERS[name], answer, records.censored())
 
 
 def overview(records: ComparisonRecords) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from sim.catalog.registry import Family
 from sim.study.example_model import Example
 from sim.views import derivation_told, saving, style, wording
-from sim.views.chapters import Chapter, Part, figures_of, tables_of
+from sim.views.chapters import Chapter, Draft, Part, figures_of, tables_of, written
 from sim.views.example_records import NEAR_ULP, ExampleRecords, Training
 from sim.views.registry import Drawing, Sheet
 
@@ -53,12 +54,16 @@ class Worked:
         return True
 
 
-def part(directory: Path) -> Part:
+def part(directory: Path, jobs: int = 1) -> Part:
     """The examples of a results folder, their tables, figures and derivations written."""
     records = ExampleRecords.read(directory)
     worked = [Worked(example, trainings) for example, trainings in records.examples]
     saving.write(directory / MARKDOWN, markdown(records.study.title, worked).encode())
-    chapters = [_chapter(one, directory) for one in worked]
+    drafts = [
+        Draft(partial(_words, one), figures_of(one, example_figure), tables_of(one, example_table))
+        for one in worked
+    ]
+    chapters = written(drafts, directory, jobs)
     rows = [
         {
             "example": training.example.name,
@@ -76,16 +81,12 @@ def part(directory: Path) -> Part:
     return Part(summary, pd.DataFrame(rows), chapters)
 
 
-def _chapter(worked: Worked, directory: Path) -> Chapter:
-    figures = list(figures_of(worked, example_figure, directory))
-    tables = list(tables_of(worked, example_table, directory))
+def _words(worked: Worked) -> Chapter:
     traced = [found for training in worked.shown for found in training.derivations]
     epochs = "".join(derivation_told.page(found, opened=found is traced[0]) for found in traced)
     link = f'<p>The same as <a href="{MARKDOWN}">Markdown with LaTeX</a>.</p>'
     question = worked.example.question or worked.name
-    return Chapter(
-        worked.name, question, answer(worked), facts(worked.example), figures, tables, STYLE + epochs + link
-    )
+    return Chapter(worked.name, question, answer(worked), facts(worked.example), STYLE + epochs + link)
 
 
 def markdown(title: str, worked: list[Worked]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from sim.views import answers, reading, wording
-from sim.views.chapters import Chapter, Part, figures_of, tables_of
+from sim.views.chapters import Chapter, Draft, Part, figures_of, tables_of, written
 from sim.views.records import GridRecords, Records
 from sim.views.registry import figure, table
 
@@ -16,20 +17,21 @@ from sim.views import figures_gradients, figures_learning, figures_success, figu
 from sim.views import figures_sensitivity  # noqa: F401  isort: skip
 
 
-def part(directory: Path) -> Part:
+def part(directory: Path, jobs: int = 1) -> Part:
     """The grids of a results folder, their tables and figures written."""
     records = Records.read(directory)
     told = overview(records)
-    chapters = [_chapter(grid, directory) for grid in records.grids()]
+    drafts = [
+        Draft(partial(_words, grid), figures_of(grid, figure), tables_of(grid, table))
+        for grid in records.grids()
+    ]
+    chapters = written(drafts, directory, jobs)
     networks = wording.count(int(told["networks"].sum()), "network")
     return Part(f"{networks} in {wording.count(len(chapters), 'grid')}", told, chapters)
 
 
-def _chapter(grid: GridRecords, directory: Path) -> Chapter:
-    figures, tables = list(figures_of(grid, figure, directory)), list(tables_of(grid, table, directory))
-    return Chapter(
-        grid.name, grid.question or grid.name, answers.answer(grid), reading.facts(grid), figures, tables
-    )
+def _words(grid: GridRecords) -> Chapter:
+    return Chapter(grid.name, grid.question or grid.name, answers.answer(grid), reading.facts(grid))
 
 
 def overview(records: Records) -> pd.DataFrame:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from sim.views import panel, style, wording
-from sim.views.chapters import Chapter, Part, figures_of, tables_of
+from sim.views.chapters import Chapter, Draft, Part, figures_of, tables_of, written
 from sim.views.surface_records import DescentRecords, SurfaceRecords, descent_figure, descent_table
 
 # Views register themselves when their modules are imported.
@@ -15,24 +17,37 @@ from sim.views import figures_basins, figures_dependence, figures_everywhere  # 
 from sim.views import figures_surfaces, tables_published, tables_surfaces  # noqa: F401  isort: skip
 
 
-def part(directory: Path) -> Part:
+def part(directory: Path, jobs: int = 1) -> Part:
     """The descents of a results folder, their tables and figures written."""
     records = SurfaceRecords.read(directory)
     descents = records.descents()
-    chapters = [_chapter(descent, directory) for descent in descents]
+    drafts = [
+        Draft(
+            partial(_words, descent),
+            figures_of(descent, descent_figure),
+            tables_of(descent, descent_table),
+        )
+        for descent in descents
+    ]
+    chapters = [
+        replace(chapter, answer=_answer(descent, chapter))
+        for descent, chapter in zip(descents, written(drafts, directory, jobs), strict=True)
+    ]
     starts = wording.count(int(records.walks["starts"].sum()), "start")
     walks = wording.count(len(records.walks), "walk")
     return Part(f"{walks} from {starts} together", overview(descents), chapters)
 
 
-def _chapter(descent: DescentRecords, directory: Path) -> Chapter:
-    figures = list(figures_of(descent, descent_figure, directory))
-    tables = list(tables_of(descent, descent_table, directory))
-    told = tables if (descent.descent.published and tables) or not figures else figures
-    answer = told[0].caption if told else ""
-    question = descent.question or descent.name
+def _words(descent: DescentRecords) -> Chapter:
     shown = panel.panel(descent) if panel.applies(descent) else ""
-    return Chapter(descent.name, question, answer, facts(descent), figures, tables, shown)
+    return Chapter(descent.name, descent.question or descent.name, "", facts(descent), shown)
+
+
+def _answer(descent: DescentRecords, chapter: Chapter) -> str:
+    """What the first figure shows, or the first table where that has printed numbers to compare with."""
+    figures, tables = chapter.figures, chapter.tables
+    told = tables if (descent.descent.published and tables) or not figures else figures
+    return told[0].caption if told else ""
 
 
 def facts(descent: DescentRecords) -> str:
