@@ -117,7 +117,7 @@ def test_effects_are_those_of_the_records(results):
 def test_the_page_shows_the_claims(results, monkeypatch):
     nothing = Part("nothing", pd.DataFrame({"x": [1]}), [])
     for noun in report.PARTS:
-        monkeypatch.setitem(report.PARTS, noun, lambda folder: nothing)
+        monkeypatch.setitem(report.PARTS, noun, lambda *_: nothing)
     page = report.build(results).read_text()
     assert 'id="claims-figure-forest"' in page
     assert "Deeper &lt;networks&gt; vanish more." in page
