@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from sim.kernels.emit import HAS_FMA
 from sim.run import main
 from sim.study import Study
 from sim.study.parts import choices
+from sim.study.sections import SECTIONS
 from sim.views.derivation import checked, derive
 from sim.views.example_records import ExampleRecords, Training
 from sim.views.formulas import FUNCTIONS, evaluate, renamed
@@ -615,3 +617,27 @@ def test_bad_options_end_with_2_and_write_nothing(
     assert said in error
     assert error.count("\n") == 1
     assert not out.exists()
+
+
+def test_a_trace_needs_an_example(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The line says what is missing and which study has some, not the nearest word of another kind."""
+    for options in (["--trace", "0,1"], ["--set", "trace=[0,1]"]):
+        study_without = str(ROOT / "studies/smoke.toml")
+        assert main([study_without, "--out", str(tmp_path / "out"), *options]) == 2
+        error = capsys.readouterr().err
+        assert "'trace' is a key of [[example]], and this study has no [[example]]" in error
+        assert "studies/worked_example.toml does" in error
+        assert "did you mean" not in error
+        assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+    assert Study.load(ROOT / "studies/worked_example.toml").examples
+    with pytest.raises(StudyError, match=r"studies/surfaces\.toml does"):
+        Study.load(study(), ["noise=1.0"])
+    with pytest.raises(StudyError, match="did you mean 'trace'"):
+        Study.load(study(), ["tracee=[0]"])
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_the_study_that_is_pointed_to_has_what_is_missing(section: str) -> None:
+    table = tomllib.loads((ROOT / SECTIONS[section].shown).read_text())
+    assert table[section]

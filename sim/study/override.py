@@ -8,7 +8,7 @@ from typing import Any
 from sim.catalog.registry import nearest
 from sim.errors import StudyError, complaint
 from sim.study.factors import LENGTHS
-from sim.study.sections import PLAIN, keys_of, sections_in
+from sim.study.sections import PLAIN, SECTIONS, keys_of, sections_in
 from sim.study.surface_factors import STARTS
 from sim.study.trouble import Brief, brief
 from sim.study.values import key
@@ -31,6 +31,11 @@ def override(table: dict[str, Any], text: str) -> None:
     elif steps == ["defaults"] or (len(steps) == 1 and steps[0] in sections):
         below = "defaults.KEY" if steps[0] == "defaults" else f"{steps[0]}.NAME.KEY"
         raise StudyError(f"{where}: {steps[0]!r} cannot be set as a whole; write {below}=VALUE")
+    elif absent := _absent(steps[0], table):
+        problem = (
+            f"is a key of [[{absent}]], and this study has no [[{absent}]]; {SECTIONS[absent].shown} does"
+        )
+        raise StudyError(complaint(where, Brief(steps[0]), problem))
     elif len(steps) == 1:
         table[_known(steps[0], (*PLAIN, "defaults", *sections, *keys["defaults"]), where, PLAIN)] = value
     elif steps[0] == "defaults":
@@ -41,6 +46,13 @@ def override(table: dict[str, Any], text: str) -> None:
         _set(_part(table, steps[0], steps[1], where), steps[2:], keys[steps[0]], value, where)
     else:
         _known(steps[0], ("defaults", *sections, *PLAIN, *keys["defaults"]), where, ("defaults", *sections))
+
+
+def _absent(name: str, table: dict[str, Any]) -> str:
+    """The kind of section that a file lacks and that alone knows the key; empty where there is none."""
+    if any(name in keys for keys in keys_of(table).values()):
+        return ""
+    return next((section for section, told in SECTIONS.items() if name in told.defaults), "")
 
 
 def parsed(written: str) -> Any:

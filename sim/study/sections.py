@@ -31,16 +31,23 @@ class Section:
     """Keys at the top of the file that are for this section."""
     rules: str = ""
     """The table of rules that must stand beside these sections."""
+    shown: str = ""
+    """A study that comes along and has some."""
 
 
 PRECISION = {"precision": SETTINGS["precision"]}
 
 SECTIONS: Mapping[str, Section] = {
-    "grid": Section("network", GRID, COMMON, PRECISION),
-    "descent": Section("start", DESCENT, DESCENT),
-    "example": Section("example", EXAMPLE, EXAMPLE_DEFAULTS),
+    "grid": Section("network", GRID, COMMON, PRECISION, shown="studies/vanishing.toml"),
+    "descent": Section("start", DESCENT, DESCENT, shown="studies/surfaces.toml"),
+    "example": Section("example", EXAMPLE, EXAMPLE_DEFAULTS, shown="studies/worked_example.toml"),
     "problem": Section(
-        "network", PROBLEM, PROBLEM, {**PRECISION, "comparison": Key(comparison)}, "comparison"
+        "network",
+        PROBLEM,
+        PROBLEM,
+        {**PRECISION, "comparison": Key(comparison)},
+        "comparison",
+        shown="studies/optimizers.toml",
     ),
 }
 
