@@ -214,7 +214,7 @@ def _settings(asked: Mapping[str, Any]) -> list[str]:
 @click.option("--epochs", type=click.IntRange(min=1), expose_value=False, callback=_asked, metavar="N",
               help="Train so many epochs: --set epochs=N.")  # fmt: skip
 @click.option("--trace", expose_value=False, callback=_asked, metavar="N,N",
-              help="Epochs of worked examples to write out, from 0.")  # fmt: skip
+              help="Epochs of worked examples to write out, from 0: --set trace=[N,N].")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Start over: remove what an earlier study wrote into the folder.")
 @click.option("--quiet", is_flag=True, help="Show errors and nothing else.")
 def study_command(
