@@ -33,8 +33,11 @@ def cells(runs: pd.DataFrame, by: Sequence[str]) -> Cells:
         return Cells(
             pd.DataFrame(index=pd.RangeIndex(min(len(runs), 1))), np.zeros(len(runs), dtype=np.int64)
         )
-    grouped = runs.groupby(by, sort=False, dropna=False, observed=True)
-    number = np.asarray(grouped.ngroup(), dtype=np.int64)
+    number = np.zeros(len(runs), dtype=np.int64)
+    for column in by:
+        level, levels = pd.factorize(runs[column], use_na_sentinel=False)
+        if len(levels) > 1:
+            number = pd.factorize(number * len(levels) + level)[0]
     _, first = np.unique(number, return_index=True)
     return Cells(runs[by].iloc[first].reset_index(drop=True), number)
 

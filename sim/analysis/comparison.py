@@ -71,6 +71,19 @@ def paired_effect(
     median_difference, better, worse, ties, share_better, share_better_low, share_better_high, p_value,
     p_holm.
     """
+    return paired_effects(runs, factor, baseline, by, [quantity], match, better)[0]
+
+
+def paired_effects(
+    runs: pd.DataFrame,
+    factor: str,
+    baseline: Any,
+    by: Sequence[str],
+    quantities: Sequence[str],
+    match: Sequence[str] | None = None,
+    better: str | None = None,
+) -> list[pd.DataFrame]:
+    """The table of :func:`paired_effect` for each of several quantities, over the same pairs."""
     by = [column for column in by if column != factor]
     if match is None:
         match = [
@@ -79,6 +92,18 @@ def paired_effect(
             *(name for name in (*FACTORS, "lr", "precision") if name != factor and name in runs),
         ]
     pairs = _pairs(runs, factor, baseline, match, by)
+    return [_effect(runs, factor, baseline, by, quantity, pairs, better) for quantity in quantities]
+
+
+def _effect(
+    runs: pd.DataFrame,
+    factor: str,
+    baseline: Any,
+    by: Sequence[str],
+    quantity: str,
+    pairs: Pairs,
+    better: str | None,
+) -> pd.DataFrame:
     direction = _direction(quantity, better)
     keys = pairs.group.keys
     names = {"factor": factor, "level": keys[factor], "baseline": baseline, "quantity": quantity}
@@ -122,9 +147,10 @@ def _divergence(runs: pd.DataFrame, pairs: Pairs) -> dict[str, NDArray[np.float6
 
 def _pairs(runs: pd.DataFrame, factor: str, baseline: Any, match: Sequence[str], by: Sequence[str]) -> Pairs:
     """Each run that is not at the baseline, beside the one that is and agrees in `match`."""
-    if cells(runs, [*match, factor]).networks.max(initial=0) > 1:
-        raise ValueError(f"several runs share one level of {factor} and all of {', '.join(match)}")
     alike = cells(runs, match)
+    levels = cells(runs, [factor]).number
+    if len(split(alike.number, levels)[0][0]) < len(runs):
+        raise ValueError(f"several runs share one level of {factor} and all of {', '.join(match)}")
     at_baseline = (runs[factor] == baseline).to_numpy()
     partner = np.full(len(alike.keys), -1, dtype=np.int64)
     partner[alike.number[at_baseline]] = np.flatnonzero(at_baseline)

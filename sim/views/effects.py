@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import pandas as pd
 
 from sim.analysis import comparison, gradients
@@ -16,19 +14,25 @@ CIRCUMSTANCES = ("activation", "depth", "initializer", "dataset", "samples", "op
 """Factors by which the table tells a treatment's effect."""
 
 
-@lru_cache(maxsize=2)
 def effects(grid: GridRecords, by: tuple[str, ...] = ()) -> pd.DataFrame:
     """Paired effects of every varying treatment on what was measured, in each cell of `by`.
 
     Quantities: the final accuracy (without one, the loss), steps to the primary target, and the log10 ratio
     of the gradient's norm in the first hidden layer to the last one's after training, where measured.
+    Counted once for each `by`: a figure, a table and the answer tell of them.
     """
+    if by not in grid.effects:
+        grid.effects[by] = _counted(grid, by)
+    return grid.effects[by]
+
+
+def _counted(grid: GridRecords, by: tuple[str, ...]) -> pd.DataFrame:
     runs, quantities = _with_ratio(grid)
-    tables = [
-        comparison.paired_effect(runs, factor, grid.baseline(factor), by, quantity)
-        for quantity in quantities
+    of_factor = [
+        comparison.paired_effects(runs, factor, grid.baseline(factor), by, quantities)
         for factor in grid.treatments
     ]
+    tables = [table for of_quantity in zip(*of_factor, strict=True) for table in of_quantity]
     # Levels of different kinds (true, 0.1, batch) can only stand in one column as objects.
     whole = [table.astype({"level": object, "baseline": object}) for table in tables if len(table)]
     return pd.concat(whole, ignore_index=True) if whole else pd.DataFrame()

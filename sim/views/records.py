@@ -42,7 +42,8 @@ class Records:
     @staticmethod
     def read(directory: Path) -> Records:
         """The records of a results folder; raises StudyError where they are missing."""
-        runs, curves, layers = store.read(directory)
+        with pd.option_context("mode.string_storage", "python"):  # rows are grouped by names all the time
+            runs, curves, layers = store.read(directory)
         return Records(Study.load(directory / "study.toml"), runs, curves, layers)
 
     def grids(self) -> list[GridRecords]:
@@ -79,6 +80,8 @@ class GridRecords:
     layers: pd.DataFrame
     targets: tuple[Target, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    effects: dict[tuple[str, ...], pd.DataFrame] = field(default_factory=dict, init=False)
+    """What :func:`sim.views.effects.effects` has counted of these runs, by the factors that part them."""
 
     @cached_property
     def varying(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sim.store.shards import atomically
 from sim.views import style
@@ -12,9 +12,9 @@ from sim.views import style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-METADATA = {
-    "png": {"Software": None},
-    "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
+SAVED: dict[str, dict[str, Any]] = {
+    "png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}},  # half the time, 5 % longer
+    "svg": {"metadata": {"Date": None, "Creator": None, "Format": None, "Type": None}},
 }
 """No date and no version of a program, so that equal figures are equal files."""
 
@@ -25,7 +25,7 @@ def image(figure: Figure, kind: str) -> bytes:
 
     buffer = io.BytesIO()
     with mpl.rc_context(style.settings()):
-        figure.savefig(buffer, format=kind, metadata=METADATA[kind])
+        figure.savefig(buffer, format=kind, **SAVED[kind])
     return buffer.getvalue()
 
 
