@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import tomllib
 from pathlib import Path
 
 import matplotlib as mpl
@@ -16,6 +17,7 @@ from test_claims_study import ABOUT_THEM, COMPARED
 from sim.analysis import quantities
 from sim.analysis.claims import OPEN, SUPPORTED, Effect, Evidence, judge
 from sim.run import main
+from sim.session import run_study
 from sim.study import Study
 from sim.study.claim_load import claims_in
 from sim.study.quantities import OF_NETWORKS, OF_SURFACES
@@ -146,6 +148,34 @@ def test_a_part_that_was_left_out_leaves_its_claims_open(tmp_path, only_claims):
     assert main(asked) == 0
     rows = list(csv.DictReader((tmp_path / "out/tables/claims_verdicts.csv").open()))
     assert (rows[0]["verdict"], rows[0]["reason"]) == (OPEN, "24 values are missing")
+
+
+def test_one_grid_alone_leaves_the_tuned_claims_of_others_open(tmp_path, only_claims):
+    asked = [str(ROOT / "studies/claims.toml"), "--set", "replicates=3", "--only", "gradients", "--quiet"]
+    assert main([*asked, "--out", str(tmp_path / "out")]) == 0
+    rows = {row["claim"]: row for row in csv.DictReader((tmp_path / "out/tables/claims_verdicts.csv").open())}
+    assert rows["sgd_slower"]["verdict"] == OPEN  # tuned, of another grid
+    assert re.search("values are missing", rows["sgd_slower"]["reason"])
+    assert rows["sigmoid_vanishes"]["effect"]
+
+
+@pytest.mark.parametrize("dataset", ["wine", "breast_cancer", "digits"])
+def test_what_the_claims_study_says_of_the_resolution_of_times_holds(dataset):
+    """Times are known to within the spacing of checkpoints: 10 % of them or less from ten times that on."""
+    text = (ROOT / "studies/claims.toml").read_text()
+    table = tomllib.loads(text)
+    speed = next(grid for grid in table["grid"] if grid["name"] == "speed")
+    adam = {"name": "adam", "lr": [0.01, 0.0316]}
+    asked = {**speed, "dataset": dataset, "optimizer": adam, "replicates": 6}
+    study = Study.load({"seed": 2027, "defaults": table["defaults"], "grid": [asked]})
+    assert set(np.diff(study.grids[0].settings.checkpoints.steps(300))) == {5}
+    told = " ".join(text.replace("#", " ").split())
+    assert "A checkpoint every 5 steps: times are known to 10 % from step 50 on." in told
+    runs = run_study(study).runs
+    soonest = runs.groupby("lr")["steps_to_learned"].median().min()
+    quick = dataset != "digits"
+    assert (soonest <= 10) == quick  # "learned after 5 or 10 steps"
+    assert (5 / soonest <= 0.1) == (not quick)
 
 
 def test_claims_about_a_comparison_are_judged_by_its_last_stage(tmp_path, only_claims):

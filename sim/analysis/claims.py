@@ -107,7 +107,9 @@ class Judged:
 
 def evidence(claim: Claim, rows: pd.DataFrame, better: str) -> Evidence:
     """The effect of a claim in its rows; ``better``: which values of the criterion are good."""
-    edge = 0
+    edge, absent = 0, int((rows["unit"] < 0).sum())
+    if absent:  # of a part that has not been run, say
+        return Evidence(claim, np.nan, np.nan, None, missing=absent)
     if claim.tuned:
         rows, edge = _tuned(claim, rows, better)
     rows = _relative(rows)
