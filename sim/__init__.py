@@ -17,6 +17,7 @@ The floors, each importing only from those below::
     analysis  evidence                     DataFrames in, DataFrames out
     execute   batches -> records           on threads
     store     records on disk              written whole or not at all, resumed, merged
+    costs     what networks take in seconds, beside their flops
     plan, descents, trials, examples   study -> runs -> batches   pure
     study     TOML -> frozen study         every error names file, key, value, choices
     explicit, given  training from explicit arrays

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.costs import AGAIN, FLOPS_A_SECOND, cost_of, networks_cost
 from sim.progress import duration
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from sim.plan import Plan
     from sim.study import Study
 
-FLOPS_A_SECOND = 20e9  # one core, the suite's small products, everything around them included
 ROW_BYTES = 65  # a row of layers.parquet; measured: 61 with its share of the other records
 END_BYTES = 80  # a row of ends.parquet or paths.parquet
 SHARD_BYTES = 118  # the same row in a shard, uncompressed
@@ -40,8 +40,11 @@ def _of_networks(planned: Plan, jobs: int, directory: Path) -> list[str]:
     count *= len(planned.kernels["precision"])
     from sim.trials import to_come
 
-    later, beyond, work = to_come(planned)
-    seconds = (planned.flops + work) / FLOPS_A_SECOND / jobs
+    following, beyond = to_come(planned)
+    later = sum(count for _, count in following)
+    cost = cost_of(planned.batches)
+    for run, count in following:  # each optimizer meets the samples of all seeds anew
+        cost += networks_cost(run, count, AGAIN * count)
     share = 1 + later / planned.networks
     final, most = (int(share * number) for number in disk(planned))
     staged = f"then {later:,} to set targets and to report, and at most {beyond:,} beyond the edges of ranges"
@@ -50,7 +53,7 @@ def _of_networks(planned: Plan, jobs: int, directory: Path) -> list[str]:
         f"{planned.networks:,} networks, {planned.steps:,} steps, in {len(planned.batches):,} batches",
         *[staged] * bool(later),
         f"{count} kernels to compile or to load: {'; '.join(named)}",
-        f"about {duration(seconds)} on {jobs} threads, compiling and report aside",
+        f"about {duration(cost.seconds(jobs))} on {_threads(jobs)}, compiling and report aside",
         f"about {size(final)} in {directory}, {size(most)} on the way",
     ]
 
@@ -67,7 +70,7 @@ def _of_walks(planned: DescentPlan, jobs: int, directory: Path) -> list[str]:
             for d in asked
         ),
         f"{len(planned.runs):,} walks, {planned.starts:,} starts, in {len(planned.batches):,} batches",
-        f"about {duration(seconds)} on {jobs} threads, compiling and report aside",
+        f"about {duration(seconds)} on {_threads(jobs)}, compiling and report aside",
         f"about {size(bytes_kept)} in {directory}, {size(2 * bytes_kept)} on the way",
     ]
 
@@ -75,7 +78,11 @@ def _of_walks(planned: DescentPlan, jobs: int, directory: Path) -> list[str]:
 def _of_examples(planned: ExamplePlan, jobs: int, directory: Path) -> list[str]:
     lines = [f"  {run.grid}  {run.optimizer.label}, {run.example.epochs:,} epochs" for run in planned.runs]
     seconds = planned.flops / FLOPS_A_SECOND / jobs
-    return [*lines, f"about {duration(seconds)} on {jobs} threads, compiling and report aside"]
+    return [*lines, f"about {duration(seconds)} on {_threads(jobs)}, compiling and report aside"]
+
+
+def _threads(jobs: int) -> str:
+    return f"{jobs} thread{'s' * (jobs > 1)}"
 
 
 def grids(plan: Plan) -> list[str]:

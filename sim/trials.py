@@ -212,20 +212,22 @@ def plan_networks(study: Study, only: Iterable[str] = ()) -> Plan:
     return with_runs(grids, "tuning", networks(study).runs(tuning(study, problems)))
 
 
-def to_come(plan: Plan) -> tuple[int, int, float]:
-    """What a comparison will train after its first stage, before anything is known: networks that set targets
-    and are reported, networks beyond the edges of ranges at most, and the work of the former.
+def to_come(plan: Plan) -> tuple[list[tuple[Run, int]], int]:
+    """What a comparison will train after its first stage, before anything is known.
+
+    For each problem one of its runs, and how many like it set targets and are reported; then how many are
+    trained beyond the edges of ranges, at most.
     """
-    study, count, work, names = plan.study, 0, 0.0, {run.grid: run for run in plan.runs if run.stage}
+    study, names = plan.study, {run.grid: run for run in plan.runs if run.stage}
     if study.comparison is None:
-        return 0, 0, 0.0
-    rules = study.comparison
+        return [], 0
+    rules, later = study.comparison, []
     asked = [problem for problem in study.problems if problem.name in names]
     for problem in asked:
         more = 2 * len(rules.entrants) * rules.report_seeds
         more += len(rules.founding) * rules.target_seeds if problem.level is None else 0
-        count, work = count + more, work + more * names[problem.name].flops()
-    return count, len(asked) * len(rules.entrants) * rules.extend * rules.tuning_seeds, work
+        later.append((names[problem.name], more))
+    return later, len(asked) * len(rules.entrants) * rules.extend * rules.tuning_seeds
 
 
 def networks(study: Study) -> Networks:
