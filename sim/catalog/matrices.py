@@ -17,6 +17,21 @@ def part(vector: Any, start: Any, size: Any) -> Any:
     return vector[start : start + size]
 
 
+def row(matrix: Any, number: Any, size: Any) -> Any:
+    """Row ``number`` of a matrix with rows of so many numbers."""
+    return part(matrix, number * size, size)
+
+
+def wide(vector: Any) -> Any:
+    """The same numbers, single ones of which kernels read and write as float64 whatever their precision."""
+    return vector
+
+
+def inner(left: Any, right: Any) -> Any:
+    """Σ left[i] · right[i]: ``sums.dot`` for what is called rather than inlined."""
+    return left @ right
+
+
 def eigen_rows(matrix: Any, values: Any) -> Any:
     """M, symmetric, becomes its eigenvectors, one a row; ``values`` its eigenvalues.  0 if all went well."""
     size = values.size
@@ -34,21 +49,21 @@ def mix(target: Any, keep: Any, share: Any, vector: Any) -> None:
 def turn(target: Any, matrix: Any, rows: Any, columns: Any) -> None:
     """target ← Aᵀ of a (rows, columns) A."""
     for i in range(rows):
-        row = part(matrix, i * columns, columns)
+        numbers = row(matrix, i, columns)
         for j in range(columns):
-            part(target, j * rows, rows)[i] = row[j]
+            row(target, j, rows)[i] = numbers[j]
 
 
 def product(target: Any, left: Any, right: Any, rows: Any, inner: Any, columns: Any) -> None:
     """target ← A B of a (rows, inner) A and an (inner, columns) B."""
     for i in range(rows):
-        row, shares = part(target, i * columns, columns), part(left, i * inner, inner)
+        sums, shares = row(target, i, columns), row(left, i, inner)
         for j in range(columns):
-            row[j] = 0
+            sums[j] = 0
         for k in range(inner):
-            share, other = shares[k], part(right, k * columns, columns)
+            share, other = shares[k], row(right, k, columns)
             for j in range(columns):
-                row[j] += share * other[j]
+                sums[j] += share * other[j]
 
 
 def eigen(target: Any, values: Any, matrix: Any) -> None:
@@ -75,9 +90,9 @@ def power(target: Any, matrix: Any, size: Any, shift: Any, exponent: Any, spare:
     eigen(rows, values, matrix)
     turn(columns, rows, size, size)
     for k in range(size):  # rounding may leave a zero just below zero
-        share, row = (abs(values[k]) + shift) ** exponent, part(rows, k * size, size)
+        share, vector = (abs(values[k]) + shift) ** exponent, row(rows, k, size)
         for j in range(size):
-            row[j] *= share
+            vector[j] *= share
     product(target, columns, rows, size, size, size)
 
 

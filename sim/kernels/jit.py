@@ -17,6 +17,7 @@ Why each setting is as it is:
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import sys
@@ -36,10 +37,13 @@ from numba import types
 
 from sim.catalog.registry import is_foreign
 from sim.catalog.rewriting import with_float_literals
+from sim.kernels.linked import Linking, set_environments
 
 FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": False, "_nrt": False}
 ALLOCATING: dict[str, Any] = {**FLAGS, "_nrt": True}
-CALLED: dict[str, Any] = {**FLAGS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+BARE: dict[str, Any] = {**FLAGS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Without what Python would need to call it, a third of the time to compile a small function."""
+CALLED: dict[str, Any] = {**BARE, "pipeline_class": Linking}
 """For what only kernels call; one set, for Numba compiles a helper anew for callers with other flags."""
 
 CACHE_LINE = 64
@@ -106,6 +110,19 @@ def _caching() -> Iterator[None]:
         numba.config.CACHE_DIR = before
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for garbage: the compiler makes a million objects that stay, and a tenth of its time goes
+    into looking at them again and again."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 _seconds = 0.0
 
 
@@ -150,11 +167,10 @@ def _helpers(function: Callable[..., Any], real: types.Type) -> dict[str, Any]:
 def inlined(function: Callable[..., Any]) -> Any:
     """A function for use inside kernels: typed where it is called, compiled into its caller.
 
-    Python never calls it, so it needs no wrapper for that, which is a third of the time
-    to compile it.  (``inline="always"`` is no alternative: type inference of one large
-    function takes twice as long as of its pieces.)
+    (``inline="always"`` is no alternative: type inference of one large function takes twice
+    as long as of its pieces.)
     """
-    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, **FLAGS)(function)
+    return numba.njit(forceinline=True, **BARE)(function)
 
 
 def called(function: Callable[..., Any]) -> Any:
@@ -182,7 +198,8 @@ def kernel(function: Callable[..., Any], signature: Any, flags: dict[str, Any] =
     """
     global _seconds
     start = time.perf_counter()
-    with _caching():
+    with _caching(), _uncollected():
         compiled = numba.njit(signature, cache=True, **flags)(function)
+    set_environments(compiled)
     _seconds += time.perf_counter() - start
     return compiled

@@ -15,10 +15,10 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, lower_builtin, overload, type_callable
-from numba.np.arrayobj import _empty_nd_impl, populate_array
+from numba.np.arrayobj import populate_array
 from numba.np.linalg import ensure_lapack
-from numba.np.unsafe.ndarray import to_fixed_tuple
 
+import sim.kernels.wide  # noqa: F401  (registers what it says of matrices)
 from sim.catalog import matrices
 from sim.catalog.matrices import part
 from sim.catalog.optimizers import averaged, quasi_newton
@@ -26,6 +26,7 @@ from sim.catalog.optimizers import layerwise as own_layers
 from sim.catalog.optimizers.family import HIDDEN, OUTER, VECTOR, Rule
 from sim.kernels import emit, jit
 from sim.kernels.layout import Layer
+from sim.kernels.tuples import taken
 
 FAN_IN, FAN_OUT, WEIGHT, SCALE, SHIFT = (
     Layer._fields.index(name) for name in ("fan_in", "fan_out", "weight", "scale", "shift")
@@ -57,8 +58,10 @@ def _type_room(context: Any) -> Any:
 
 @lower_builtin(room, types.Integer, types.Array)
 def _room(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    made = _empty_nd_impl(context, builder, signature.return_type, [args[0]])
-    return made._getvalue()
+    kind = signature.return_type
+    bytes_each = emit.integer(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+    memory = context.nrt.meminfo_alloc_aligned(builder, builder.mul(args[0], bytes_each), jit.CACHE_LINE)
+    return _vector(context, builder, kind, context.nrt.meminfo_data(builder, memory), args[0], memory)
 
 
 @type_callable(matrices.part)
@@ -71,13 +74,30 @@ def _part(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     return _view(context, builder, signature.args[0], *args)
 
 
+@type_callable(matrices.row)
+def _type_row(context: Any) -> Any:
+    return lambda matrix, number, size: matrix
+
+
+@lower_builtin(matrices.row, types.Array, types.Integer, types.Integer)
+def _row(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    matrix, number, size = args
+    return _view(context, builder, signature.args[0], matrix, builder.mul(number, size), size)
+
+
 def _view(context: Any, builder: Any, kind: Any, memory: Any, start: Any, size: Any) -> Any:
     """Numbers of contiguous memory as a vector that keeps no share in it."""
-    bytes_each = emit.integer(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
-    vector = jit.vector_of(kind.dtype)
-    view = context.make_array(vector)(context, builder)
     place = emit.element(context, builder, kind, memory, start)
-    populate_array(view, data=place, shape=[size], strides=[bytes_each], itemsize=bytes_each, meminfo=None)
+    return _vector(context, builder, jit.vector_of(kind.dtype), place, size, None)
+
+
+def _vector(context: Any, builder: Any, kind: Any, place: Any, size: Any, owned: Any) -> Any:
+    """A vector of the numbers from a place on; it has its share in the memory that is ``owned``."""
+    data = context.get_data_type(kind.dtype)
+    bytes_each = emit.integer(context.get_abi_sizeof(data))
+    view = context.make_array(kind)(context, builder)
+    start = builder.bitcast(place, data.as_pointer())
+    populate_array(view, data=start, shape=[size], strides=[bytes_each], itemsize=bytes_each, meminfo=owned)
     return view._getvalue()
 
 
@@ -144,10 +164,14 @@ COUNT = SLOTS = PAIRS = ROOM = WITH_ROOM = 0
 
 def update_layers(table, theta, gradient, state, constants, value):
     """One step of a layerwise rule: of each layer W, b and, with a normalizer, scale and shift."""
-    settings = to_fixed_tuple(constants, COUNT)
+    settings = taken(constants, COUNT)
     place, last, widest = SLOTS * theta.size, table.shape[0] - 1, 0
-    for number in range(table.shape[0]):
-        widest = max(widest, table[number, FAN_IN], table[number, FAN_OUT])
+    for number in range(table.shape[0]):  # comparisons: ``max`` is a function to compile
+        inputs, outputs = table[number, FAN_IN], table[number, FAN_OUT]
+        if inputs > widest:
+            widest = inputs
+        if outputs > widest:
+            widest = outputs
     spare = room(ROOM * widest * widest, theta)
     for number in range(table.shape[0]):
         layer = table[number]

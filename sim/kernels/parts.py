@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
-from numba.np.unsafe.ndarray import to_fixed_tuple
 
 import sim.kernels.scalar
 import sim.kernels.sums  # noqa: F401  (registers the compiled sums)
 from sim.catalog.activations import activation as activations
 from sim.catalog.registry import Part
 from sim.kernels import jit, layerwise
+from sim.kernels.tuples import flat, put, taken, widened
 
 LINEAR = activations["linear"]
 
@@ -46,15 +46,13 @@ class Parts(NamedTuple):
 
 def _activate(h, a, parameters):
     """a = φ(h), and h is replaced by the slope φ'(h), which is all that back-propagation needs."""
-    settings = to_fixed_tuple(parameters, COUNT)
+    settings = taken(parameters, COUNT)
     for i in range(h.size):
         a[i], h[i] = function(h[i], *settings)
 
 
 def _normalize(h, normal, statistics, scale, shift, running, momentum, count, parameters):
-    function(
-        h, normal, statistics, scale, shift, running, momentum, count, *to_fixed_tuple(parameters, COUNT)
-    )
+    function(h, normal, statistics, scale, shift, running, momentum, count, *taken(parameters, COUNT))
 
 
 def _normalize_backward(delta, normal, statistics, scale, scale_gradient, shift_gradient, count):
@@ -107,9 +105,7 @@ def _loss_of_activated(outputs, targets, delta, scratch, count):
 
 def _constants(step, settings, constants):
     """Fill the numbers that stay the same over one step."""
-    values = function(step, *to_fixed_tuple(settings, COUNT))
-    for i in range(len(values)):
-        constants[i] = values[i]
+    put(constants, function(step, *taken(settings, COUNT)))
 
 
 def _read_none(state, i):
@@ -139,7 +135,7 @@ write: Any = None
 
 def _update(table, theta, gradient, state, constants, value):
     """One step of an elementwise rule over the whole vector of parameters; it does not ask for the loss."""
-    settings = to_fixed_tuple(constants, COUNT)
+    settings = taken(constants, COUNT)
     for i in range(theta.size):
         values = function(theta[i], gradient[i], *read(state, i), *settings)
         theta[i] = values[0]
@@ -153,19 +149,18 @@ def _rest_at_theta(theta, state, constants, target):
 
 
 def _update_whole(table, theta, gradient, state, constants, value):
-    """One step of a rule that sees the whole vector, and the loss."""
-    settings = to_fixed_tuple(constants, COUNT)
-    function(theta, gradient, value, state.reshape(state.size), *settings)
+    """One step of a rule that sees the whole vector, and the loss; its numbers are float64."""
+    function(theta, gradient, value, flat(state), *widened(constants, COUNT))
 
 
 def _rest_whole(theta, state, constants, target):
     """Where a rule that sees the whole vector wants the network evaluated."""
-    function(theta, state.reshape(state.size), target, *to_fixed_tuple(constants, COUNT))
+    function(theta, flat(state), target, *widened(constants, COUNT))
 
 
 def _rest(theta, state, constants, target):
     """Where a rule that takes its gradients elsewhere wants the network evaluated."""
-    settings = to_fixed_tuple(constants, COUNT)
+    settings = taken(constants, COUNT)
     for i in range(theta.size):
         target[i] = function(theta[i], *read(state, i), *settings)
 
@@ -258,7 +253,7 @@ def _slots(count: int) -> tuple[Any, Any]:
 
 @cache
 def _constants_kernel(part: Part, real: types.Type) -> Any:
-    typed = jit.inlined(jit.retyped(part.function, types.float64))
+    typed = jit.called(jit.retyped(part.function, types.float64))
     kernel = jit.specialised(
         _constants, f"optimizer_{part.unique}_constants_{real}", function=typed, COUNT=len(part.parameters)
     )
@@ -271,7 +266,8 @@ def _update_kernel(part: Part, rule: Any, real: types.Type) -> Any:
         return _layerwise_kernel(part, rule, real)
     if rule.whole:
         count = rule.update.__code__.co_argcount - 4
-        return _compile("update", _update_whole, part, "update", rule.update, real, jit.called, COUNT=count)
+        update = jit.retyped(rule.update, types.float64)
+        return _compile("update", _update_whole, part, "update", update, real, jit.called, COUNT=count)
     reader, writer = _slots(len(rule.slots))
     count = rule.update.__code__.co_argcount - 2 - len(rule.slots)
     name = rule.update.__name__.strip("_")
@@ -292,7 +288,8 @@ def _rest_kernel(part: Part, rule: Any, real: types.Type) -> Any:
         return _rest_at_theta_kernel(real)
     if rule.whole:
         count = rule.rest.__code__.co_argcount - 3
-        return _compile("rest", _rest_whole, part, "rest", rule.rest, real, COUNT=count)
+        rest = jit.retyped(rule.rest, types.float64)
+        return _compile("rest", _rest_whole, part, "rest", rest, real, jit.called, COUNT=count)
     reader, _ = _slots(len(rule.slots))
     count = rule.rest.__code__.co_argcount - 1 - len(rule.slots)
     return _compile(

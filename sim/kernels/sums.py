@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import math
 
-from numba.extending import overload
+from numba import types
+from numba.extending import lower_builtin, overload, type_callable
 
+from sim.catalog.matrices import inner
 from sim.catalog.sums import dot, real, total
 from sim.kernels import jit
-from sim.kernels.simd import fma, horizontal_sum, lanes_of, load, load_first, splat, widen
+from sim.kernels.simd import fma, horizontal_sum, lanes, lanes_of, load, load_first, splat, widen
 
 
-@overload(real)
-def _real(number, like):
-    kind = like
-    return lambda number, like: kind(number)
+@type_callable(real)
+def _type_real(context):
+    return lambda number, like: like
 
 
-@overload(total)
+@lower_builtin(real, types.Number, types.Float)
+def _real(context, builder, signature, args):
+    return context.cast(builder, args[0], signature.args[0], signature.return_type)
+
+
+@overload(total, jit_options=jit.BARE)
 def _total(row):
-    kind = row.dtype
+    kind, step = row.dtype, lanes(row.dtype)
 
     def sum_of(row):
-        step = lanes_of(row)
         partial = splat(kind(0))
         whole = row.size - row.size % step
         for i in range(0, whole, step):
@@ -38,12 +43,12 @@ def _total(row):
     return sum_of
 
 
-@overload(dot)
+@overload(inner, jit_options=jit.CALLED)
+@overload(dot, jit_options=jit.BARE)
 def _dot(left, right):
-    kind = left.dtype
+    kind, step = left.dtype, lanes(left.dtype)
 
     def sum_of(left, right):
-        step = lanes_of(left)
         partial = splat(kind(0))
         whole = left.size - left.size % step
         for i in range(0, whole, step):

@@ -11,15 +11,14 @@ from typing import Any
 
 from sim.catalog.limits import Range
 from sim.catalog.mathematics import sqrt
-from sim.catalog.matrices import eigen, mix, part, power, product, turn
+from sim.catalog.matrices import eigen, inner, mix, part, power, product, turn
 from sim.catalog.optimizers.family import HIDDEN, NOT_NEGATIVE, POSITIVE, SHARE, VECTOR, Rule, optimizer
 from sim.catalog.optimizers.moments import BETAS, MOMENTS
-from sim.catalog.sums import dot
 
 
 def length(vector: Any) -> Any:
     """√Σ entries², in the vector's precision."""
-    return sqrt(dot(vector, vector))
+    return sqrt(inner(vector, vector))
 
 
 def _lars(kind, shape, theta, g, v, lr, beta, trust, decay, epsilon):
@@ -120,11 +119,13 @@ def _muon(
         m[i] = beta * m[i] + gain * g[i]
         g[i] = now * g[i] + ahead * m[i]
         squares += g[i] * g[i]
-    size = max(sqrt(squares), epsilon)
+    size = sqrt(squares)
+    if size < epsilon:
+        size = epsilon
     for i in range(g.size):
         g[i] /= size
     orthogonal(g, rows, columns, spare, 3.4445, -4.7750, 2.0315)
-    spare[0] = max(rows, columns) / columns  # rounds to the precision of θ
+    spare[0] = rows / columns if rows > columns else 1.0  # rounds to the precision of θ
     tall = lr * sqrt(spare[0])
     for i in range(g.size):
         theta[i] = keep * theta[i] - tall * g[i]
@@ -170,7 +171,8 @@ def muon(
 
 def _shampoo(kind, shape, theta, g, left, right, spare, lr, epsilon):
     rows, columns = shape
-    size, square = g.size, max(left.size, right.size)
+    size = g.size
+    square = left.size if rows > columns else right.size
     move, back = part(spare, 0, size), part(spare, size, size)
     root, rest = part(spare, 2 * size, square), part(spare, 2 * size + square, 3 * square)
     turn(back, g, rows, columns)
@@ -213,7 +215,7 @@ def _soap(
     rows, columns = shape
     size = g.size
     seen, back = part(spare, 0, size), part(spare, size, size)
-    square = part(spare, 2 * size, max(left.size, right.size))
+    square = part(spare, 2 * size, left.size if rows > columns else right.size)
     turn(back, g, rows, columns)
     mix(m, beta1, gain1, g)
     product(square, g, back, rows, columns, rows)

@@ -4,15 +4,20 @@ The rule is asked for one step at a time and gets one loss and one gradient each
 written as what to do with the next evaluation: a line search is several calls.  A step is thus an
 evaluation of the gradient, for this rule as for all others.  What it must remember between two
 calls stands in ``memory``: numbers (their places are named below), five vectors, pairs of vectors.
+
+All numbers are float64 in every precision, so that each function is compiled once, and conditions that cost
+nothing are joined by & and |: a branch takes the compiler five times as long.
 """
 
 from __future__ import annotations
 
+from math import floor
 from typing import Any
 
 from sim.catalog.limits import Range
+from sim.catalog.matrices import inner, part, row, wide
 from sim.catalog.optimizers.family import NOT_NEGATIVE, Rule, optimizer
-from sim.catalog.sums import dot, real
+from sim.catalog.sums import real
 
 PHASE, PAIRS, NEWEST, SCALE, VALUE, SLOPE, LENGTH, LARGEST, TRIALS, SHORT = range(10)
 """Phase of the search; pairs held, and which is the newest; the scale of the first inverse Hessian; f and
@@ -20,8 +25,8 @@ g·d at the base; the step length tried; largest entry of d; trials so far; whet
 an end."""
 ENDS, NUMBERS = 10, 20
 """Two ends of a bracket, (length, f, g·d) each; then 1/(y·s) of each pair, and room for as many numbers."""
-BEGIN, WIDEN, NARROW, OVER = 0.0, 1.0, 2.0, 3.0
-"""Phases: a gradient at a new base; looking for a bracket; inside a bracket; converged."""
+OVER, BEGIN, WIDEN, NARROW = -1.0, 0.0, 1.0, 2.0
+"""Phases: converged; a gradient at a new base; looking for a bracket; inside a bracket."""
 BASE, DIRECTION, GRADIENT, END, VECTORS = 0, 1, 2, 3, 5
 """Rows of the vectors: x, d, the gradient at x, those at the two ends; then the steps s, then the changes y
 of the gradient."""
@@ -36,48 +41,58 @@ def blend(target: Any, keep: Any, start: Any, factor: Any, vector: Any) -> None:
         target[i] = kept * start[i] + share * vector[i]
 
 
-def largest(vector: Any) -> Any:
-    """max |entry|."""
-    found = abs(vector[0])
-    for i in range(1, vector.size):
-        found = max(found, abs(vector[i]))
-    return found
+def sizes(vector: Any) -> Any:
+    """max |entry| and Σ |entry|."""
+    largest, total = 0.0, 0.0
+    for i in range(vector.size):
+        size = abs(vector[i])
+        total += size
+        if size > largest:
+            largest = size
+    return largest, total
 
 
 def remember(notes: Any, vectors: Any, g: Any, history: Any) -> None:
     """Keep the pair of the step just made, s = t d and y = g − g at the base, if it is curved upwards."""
-    slot = int(notes[NEWEST] + 1.0) % history
-    length = float(notes[LENGTH])
-    d, before = vectors[DIRECTION], vectors[GRADIENT]
-    curvature = length * (dot(g, d) - notes[SLOPE])
-    if curvature > 1e-10:
-        s, y = vectors[VECTORS + slot], vectors[VECTORS + history + slot]
+    size, length = g.size, notes[LENGTH]
+    d, before = row(vectors, DIRECTION, size), row(vectors, GRADIENT, size)
+    if length * (inner(g, d) - notes[SLOPE]) > 1e-10:
+        slot = floor(notes[NEWEST]) + 1
+        if slot == history:
+            slot = 0
+        s, y = row(vectors, VECTORS + slot, size), row(vectors, VECTORS + history + slot, size)
         blend(s, 0.0, d, length, d)
         blend(y, 1.0, g, -1.0, before)
-        curvature = dot(y, s)
+        curvature = inner(y, s)
         notes[NUMBERS + slot] = 1.0 / curvature
-        notes[SCALE] = curvature / dot(y, y)
+        notes[SCALE] = curvature / inner(y, y)
         notes[NEWEST] = slot
-        notes[PAIRS] = min(notes[PAIRS] + 1.0, history)
+        if notes[PAIRS] < history:
+            notes[PAIRS] += 1.0
 
 
 def direct(notes: Any, vectors: Any, g: Any, history: Any) -> None:
-    """d ← −H g by the two loops over the pairs held."""
-    d, held, newest = vectors[DIRECTION], int(notes[PAIRS]), int(notes[NEWEST])
+    """d ← −H g by the two loops over the pairs held: back from the newest, then forth again."""
+    size, held, slot = g.size, floor(notes[PAIRS]), floor(notes[NEWEST])
+    d = row(vectors, DIRECTION, size)
     blend(d, 0.0, g, -1.0, g)
     for turn in range(2 * held):
-        back = turn if turn < held else 2 * held - 1 - turn
-        slot = (newest - back) % history
-        s, y = vectors[VECTORS + slot], vectors[VECTORS + history + slot]
-        if turn < held:
-            share = float(notes[NUMBERS + slot] * dot(s, d))
-            notes[NUMBERS + history + slot] = share
-            blend(d, 1.0, d, -share, y)
+        back, kept = turn < held, NUMBERS + history + slot
+        one, other = VECTORS + slot, VECTORS + history + slot
+        if not back:
+            one, other = other, one
+        share = -notes[NUMBERS + slot] * inner(row(vectors, one, size), d)
+        if back:
+            notes[kept] = share
         else:
-            share = float(notes[NUMBERS + slot] * dot(y, d))
-            blend(d, 1.0, d, notes[NUMBERS + history + slot] - share, s)
+            share -= notes[kept]
+        blend(d, 1.0, d, share, row(vectors, other, size))
         if turn == held - 1:
-            blend(d, 0.0, d, float(notes[SCALE]), d)
+            blend(d, 0.0, d, notes[SCALE], d)
+        elif back:
+            slot = (slot if slot > 0 else history) - 1
+        else:
+            slot = slot + 1 if slot + 1 < history else 0
 
 
 def cubic(notes: Any, low: Any, high: Any) -> Any:
@@ -88,21 +103,22 @@ def cubic(notes: Any, low: Any, high: Any) -> Any:
     square = first * first - g_a * g_b
     if not square >= 0.0:
         return 0.5 * (low + high)
+    if a > b:
+        a, g_a, b, g_b = b, g_b, a, g_a
     root = square**0.5
-    if a <= b:
-        place = b - (b - a) * ((g_b + root - first) / (g_b - g_a + 2.0 * root))
-    else:
-        place = a - (a - b) * ((g_a + root - first) / (g_a - g_b + 2.0 * root))
-    if not low <= place <= high:
-        return low if place < low else (high if place > high else 0.5 * (low + high))
-    return place
+    place = b - (b - a) * ((g_b + root - first) / (g_b - g_a + 2.0 * root))
+    if place < low:
+        return low
+    if place > high:
+        return high
+    return place if place >= low else 0.5 * (low + high)  # not a number: neither
 
 
 def put(notes: Any, vectors: Any, end: Any, length: Any, value: Any, slope: Any, g: Any) -> None:
     """Make a trial an end of the bracket."""
     place = ENDS + 3 * end
     notes[place], notes[place + 1], notes[place + 2] = length, value, slope
-    blend(vectors[END + end], 1.0, g, 0.0, g)
+    blend(row(vectors, END + end, g.size), 1.0, g, 0.0, g)
 
 
 def lower(notes: Any) -> Any:
@@ -112,48 +128,48 @@ def lower(notes: Any) -> Any:
 
 def widen(notes: Any, vectors: Any, g: Any, value: Any, slope: Any, most: Any) -> Any:
     """Judge a trial outside any bracket; true if the search is over."""
-    length, start, down = float(notes[LENGTH]), float(notes[VALUE]), float(notes[SLOPE])
-    trials, at_end = notes[TRIALS], notes[TRIALS] >= most
-    high = value > start + SUFFICIENT * length * down or (trials > 1.0 and value >= notes[ENDS + 1])
-    found = at_end or (not high and abs(slope) <= -CURVED * down)
+    length, start, down, trials = notes[LENGTH], notes[VALUE], notes[SLOPE], notes[TRIALS]
+    high = (value > start + SUFFICIENT * length * down) | ((trials > 1.0) & (value >= notes[ENDS + 1]))
     put(notes, vectors, 1, length, value, slope, g)
-    if at_end:  # the better of this trial and the base
-        put(notes, vectors, 0, 0.0, start, down, vectors[GRADIENT])
-    elif not found and (high or slope >= 0.0):
+    if trials >= most:  # the better of this trial and the base
+        put(notes, vectors, 0, 0.0, start, down, row(vectors, GRADIENT, g.size))
+        return True
+    found = (not high) & (abs(slope) <= -CURVED * down)
+    if (high or slope >= 0.0) and not found:
         notes[PHASE], notes[SHORT] = NARROW, 0.0
-    else:
-        notes[LENGTH] = cubic(notes, length + 0.01 * (length - notes[ENDS]), 10.0 * length)
-        notes[TRIALS] = trials + 1.0
-        put(notes, vectors, 0, length, value, slope, g)
+        return False
+    notes[LENGTH] = cubic(notes, length + 0.01 * (length - notes[ENDS]), 10.0 * length)
+    notes[TRIALS] = trials + 1.0
+    put(notes, vectors, 0, length, value, slope, g)
     return found
 
 
 def narrow(notes: Any, vectors: Any, g: Any, value: Any, slope: Any) -> Any:
     """Put a trial inside the bracket in the place of one end; true if it satisfies the Wolfe conditions."""
-    length, start, down = float(notes[LENGTH]), float(notes[VALUE]), float(notes[SLOPE])
-    low = lower(notes)
-    high, place = 1 - low, ENDS + 3 * low
+    length, down, low = notes[LENGTH], notes[SLOPE], lower(notes)
+    other, place = 1 - low, ENDS + 3 * low
+    at, f = notes[place], notes[place + 1]
     notes[TRIALS] += 1.0
-    if value > start + SUFFICIENT * length * down or value >= notes[place + 1]:
-        put(notes, vectors, high, length, value, slope, g)
+    if (value > notes[VALUE] + SUFFICIENT * length * down) | (value >= f):
+        put(notes, vectors, other, length, value, slope, g)
         return False
     found = abs(slope) <= -CURVED * down
-    if not found and slope * (notes[ENDS + 3 * high] - notes[place]) >= 0.0:
-        at, f, g_at = float(notes[place]), float(notes[place + 1]), float(notes[place + 2])
-        put(notes, vectors, high, at, f, g_at, vectors[END + low])
+    if (not found) & (slope * (notes[ENDS + 3 * other] - at) >= 0.0):
+        put(notes, vectors, other, at, f, notes[place + 2], row(vectors, END + low, g.size))
     put(notes, vectors, low, length, value, slope, g)
     return found
 
 
 def inside(notes: Any) -> Any:
     """The next length to try inside the bracket: the cubic's, but not twice too near an end."""
-    low = float(min(notes[ENDS], notes[ENDS + 3]))
-    high = float(max(notes[ENDS], notes[ENDS + 3]))
+    low, high = notes[ENDS], notes[ENDS + 3]
+    if low > high:
+        low, high = high, low
     length = cubic(notes, low, high)
-    margin = 0.1 * (high - low)
-    short = min(high - length, length - low) < margin
-    if short and (notes[SHORT] > 0.0 or length >= high or length <= low):
-        length = high - margin if high - length < length - low else low + margin
+    margin, under, over = 0.1 * (high - low), length - low, high - length
+    short = (under < margin) | (over < margin)
+    if short & ((notes[SHORT] > 0.0) | (over <= 0.0) | (under <= 0.0)):
+        length = high - margin if over < under else low + margin
         short = False
     notes[SHORT] = 1.0 if short else 0.0
     return length
@@ -161,7 +177,7 @@ def inside(notes: Any) -> Any:
 
 def search(notes: Any, vectors: Any, g: Any, value: Any, still: Any, most: Any) -> Any:
     """Take in a trial; true if the lower end of the bracket is to be the next base, else one more trial."""
-    slope = float(dot(g, vectors[DIRECTION]))
+    slope = real(inner(g, row(vectors, DIRECTION, g.size)), value)
     if notes[PHASE] == WIDEN:
         found = widen(notes, vectors, g, value, slope, most)
         if notes[PHASE] == WIDEN:
@@ -169,77 +185,74 @@ def search(notes: Any, vectors: Any, g: Any, value: Any, still: Any, most: Any) 
     else:
         found = narrow(notes, vectors, g, value, slope)
     close = abs(notes[ENDS + 3] - notes[ENDS]) * notes[LARGEST] < still
-    if found or close or notes[TRIALS] >= most:
+    if found | close | (notes[TRIALS] >= most):
         return True
     notes[LENGTH] = inside(notes)
     return False
 
 
-def begin(theta: Any, g: Any, notes: Any, vectors: Any, lr: Any, history: Any) -> None:
-    """Make θ the base and choose a direction from it and a first length."""
+def begin(theta: Any, g: Any, notes: Any, vectors: Any, lr: Any, total: Any, history: Any) -> None:
+    """Make θ the base and choose a direction from it and a first length; ``total`` is Σ |g|."""
     direct(notes, vectors, g, history)
-    blend(vectors[BASE], 1.0, theta, 0.0, theta)
-    blend(vectors[GRADIENT], 1.0, g, 0.0, g)
-    notes[SLOPE], notes[LENGTH] = dot(g, vectors[DIRECTION]), lr
+    d = row(vectors, DIRECTION, g.size)
+    blend(row(vectors, BASE, g.size), 1.0, theta, 0.0, theta)
+    blend(row(vectors, GRADIENT, g.size), 1.0, g, 0.0, g)
+    notes[SLOPE], notes[LENGTH] = inner(g, d), lr
     if notes[SCALE] == 0.0:  # no step yet
-        total = 0.0
-        for i in range(g.size):
-            total += abs(g[i])
-        notes[LENGTH], notes[SCALE] = lr * min(1.0, 1.0 / total), 1.0
-    notes[LARGEST], notes[TRIALS], notes[PHASE] = largest(vectors[DIRECTION]), 0.0, WIDEN
-    put(notes, vectors, 0, 0.0, float(notes[VALUE]), float(notes[SLOPE]), g)
+        notes[LENGTH], notes[SCALE] = lr * (1.0 / total) if total > 1.0 else lr, 1.0
+    notes[LARGEST], notes[TRIALS], notes[PHASE] = sizes(d)[0], 0.0, WIDEN
+    put(notes, vectors, 0, 0.0, notes[VALUE], notes[SLOPE], g)
 
 
 FUNCTIONS = (
-    blend, largest, remember, direct, cubic, put, lower, widen, narrow, inside, search, begin,
+    blend, sizes, remember, direct, cubic, put, lower, widen, narrow, inside, search, begin,
 )  # fmt: skip
 """What the kernels compile as it stands."""
 
 
 def _lbfgs(theta, g, value, memory, lr, pairs, most, flat, still, penalty, shrink):
-    history = int(pairs)
-    notes = memory[: NUMBERS + 2 * history]
-    vectors = memory[NUMBERS + 2 * history :][: (VECTORS + 2 * history) * theta.size].reshape(
-        (VECTORS + 2 * history, theta.size)
-    )
+    history, size = floor(pairs), theta.size
+    start = NUMBERS + 2 * history
+    notes, vectors = wide(memory), part(memory, start, memory.size - start)
     if notes[PHASE] == OVER:
         return
-    blend(g, 1.0, g, float(penalty), theta)
-    value += 0.5 * penalty * dot(theta, theta)
-    over = False
+    blend(g, 1.0, g, penalty, theta)
+    value += 0.5 * penalty * inner(theta, theta)
+    over, base, d = False, row(vectors, BASE, size), row(vectors, DIRECTION, size)
     if notes[PHASE] != BEGIN:
         found = search(notes, vectors, g, value, still, most)
         low = lower(notes)
-        length = float(notes[ENDS + 3 * low] if found else notes[LENGTH])
-        blend(theta, 1.0, vectors[BASE], length, vectors[DIRECTION])
+        length = notes[ENDS + 3 * low] if found else notes[LENGTH]
+        blend(theta, 1.0, base, length, d)
         if not found:
             return
-        notes[LENGTH], value = length, float(notes[ENDS + 3 * low + 1])
-        blend(g, 1.0, vectors[END + low], 0.0, g)
-        over = length * notes[LARGEST] <= still or abs(value - notes[VALUE]) < still
+        notes[LENGTH], value = length, notes[ENDS + 3 * low + 1]
+        blend(g, 1.0, row(vectors, END + low, size), 0.0, g)
+        over = (length * notes[LARGEST] <= still) | (abs(value - notes[VALUE]) < still)
         if shrink > 0.0:
-            blend(theta, 1.0, theta, -float(shrink), vectors[BASE])
+            blend(theta, 1.0, theta, -shrink, base)
             notes[PHASE] = BEGIN
             return
     if notes[SCALE] > 0.0:
         remember(notes, vectors, g, history)
     notes[VALUE] = value
-    if not over and largest(g) > flat:
-        begin(theta, g, notes, vectors, lr, history)
-        over = notes[SLOPE] > -still
-        if not over:
-            blend(theta, 1.0, theta, float(notes[LENGTH]), vectors[DIRECTION])
+    steepest, total = sizes(g)
+    if (not over) & (steepest > flat):
+        begin(theta, g, notes, vectors, lr, total, history)
+        if not notes[SLOPE] > -still:
+            blend(theta, 1.0, theta, notes[LENGTH], d)
             return
     notes[PHASE] = OVER
     if shrink > 0.0:  # decay goes on: look again from where it leads
-        blend(theta, 1.0, theta, -float(shrink), theta)
+        blend(theta, 1.0, theta, -shrink, theta)
         notes[PHASE], notes[LENGTH] = BEGIN, 0.0
 
 
 def _base(theta, memory, target, lr, pairs, most, flat, still, penalty, shrink):
-    start, searching = NUMBERS + 2 * int(pairs), memory[PHASE] == WIDEN or memory[PHASE] == NARROW
+    base = part(memory, NUMBERS + 2 * floor(pairs), theta.size)
+    resting = base if memory[PHASE] > BEGIN else theta
     for i in range(theta.size):
-        target[i] = memory[start + i] if searching else theta[i]
+        target[i] = resting[i]
 
 
 def _rule(settings: dict[str, Any]) -> Rule:
