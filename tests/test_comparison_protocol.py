@@ -8,6 +8,8 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -567,6 +569,34 @@ def test_the_shipped_comparison_runs_small(tmp_path):
     runs = sim.run_study(replace(study, comparison=rules), jobs=2, only=["parity", "quadratic"]).runs
     assert set(runs["stage"]) >= {"tuning", "target", "report"}
     assert len(runs[runs["stage"] == "report"]) == 2 * len(kept) * 2 * 2
+
+
+def small_commands() -> dict[str, list[str]]:
+    """The command for a minute that the study's head gives, and those of the nightly workflow, as words."""
+    head = (STUDIES / "optimizers.toml").read_text().partition("title = ")[0].replace("\n# ", "\n")
+    nightly = (STUDIES.parent / ".github/workflows/nightly.yml").read_text()
+    texts = {"head": head, "nightly": nightly.replace(".venv/bin/python", "python")}
+    found = {}
+    for place, text in texts.items():
+        (line,) = re.findall(r"^ *(python -m sim.run \S*optimizers.toml.*)$", text.replace("\\\n", " "), re.M)
+        found[place] = shlex.split(line)
+    return found
+
+
+def test_the_small_comparison_is_the_same_command_everywhere_and_can_be_planned(
+    monkeypatch, capsys, tmp_path
+):
+    commands = small_commands()
+    assert commands["head"] == commands["nightly"]
+    monkeypatch.chdir(STUDIES.parent)
+    words = commands["head"][3:]
+    assert words[words.index("--out") + 1] == "results/optimizers_small"
+    assert run.main([*words, "--out", str(tmp_path / "out"), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    (later,) = re.findall(r"then ([\d,]+) to set targets", said)
+    (first,) = re.findall(r"^([\d,]+) networks", said, re.MULTILINE)
+    assert int(first.replace(",", "")) + int(later.replace(",", "")) < 6_000
+    assert re.search(r"about (\d\d?(\.\d)?) s on \d+ thread", said)  # a minute or less
 
 
 PUBLISHED = {
