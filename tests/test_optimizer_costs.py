@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -76,34 +75,40 @@ def test_an_update_costs_what_a_plain_loop_costs(name: str, precision: str) -> N
 
 
 COLD = """
-import json, sys
-sys.path.insert(0, "tests")
+import sys, time
 from sim.catalog.optimizers import optimizer
 from sim.kernels import jit, parts
-real, seconds = jit.REAL["float32"], {}
-for name in ["sgd", *optimizer]:
+for name in ["sgd", sys.argv[1]]:  # the first of a process also starts the compiler
     part = optimizer[name]
-    before = jit.compile_seconds()
-    parts.optimizer_kernels(part, part.rule(part.bind()), real)
-    seconds.setdefault(name, jit.compile_seconds() - before)
-print(json.dumps(seconds))
+    before = time.process_time()
+    parts.optimizer_kernels(part, part.rule(part.bind()), jit.REAL[sys.argv[2]])
+    spent = time.process_time() - before
+print(spent)
 """
 
 
+def compiling(name: str, precision: str, folder: Any) -> float:
+    """Processor seconds to compile one optimizer beside sgd, nothing in the cache."""
+    environment = {**os.environ, "MANYNETS_CACHE": str(folder)}
+    words = [sys.executable, "-c", COLD, name, precision]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
 @pytest.mark.slow
-def test_compiling_one_more_optimizer_is_quick(tmp_path: Any) -> None:
-    """Cold, in the order of the catalog; a rule that sees more than a parameter shares what others use."""
-    environment = {**os.environ, "MANYNETS_CACHE": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", COLD], env=environment, capture_output=True, text=True, check=True
-    )
-    seconds = json.loads(done.stdout)
-    for name, spent in sorted(seconds.items(), key=lambda entry: -entry[1]):
-        print(f"{name:22s} {spent:.2f} s")
-    del seconds["sgd"]  # the first of a process also starts the compiler
-    assert max(seconds[name] for name in ELEMENTWISE if name != "sgd") <= 1.5
-    assert seconds.pop("lbfgs") <= 6.0  # a line search has many small functions
-    assert max(seconds.values()) <= 2.5  # of rules with matrices
+@pytest.mark.parametrize("name", [name for name in optimizer if name != "sgd"])
+def test_compiling_one_more_optimizer_is_quick(name: str, tmp_path: Any) -> None:
+    """Alone in a process, so that none shares what another compiled.
+
+    The least of several looks where the first is too long: a busy machine is a slow one, in processor
+    seconds too.
+    """
+    for precision in jit.REAL:
+        looks: list[float] = []
+        while len(looks) < 4 and min(looks, default=2.0) > 1.5:
+            looks.append(compiling(name, precision, tmp_path / f"{precision}_{len(looks)}"))
+        print(f"{name:22s} {precision}: {min(looks):.2f} s")
+        assert min(looks) <= 1.5
 
 
 def test_a_study_compiles_only_the_optimizers_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
