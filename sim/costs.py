@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sim.plan import Batch, Run
-from sim.study.resolve import shape
+from sim.study.resolve import outputs, shape
 
 FLOPS_A_SECOND = 20e9
 """The suite's small products, everything around them included."""
@@ -23,6 +23,8 @@ NETWORK, WEIGHTS = 70e-6, 8.5e-6
 """A network to set up, and each layer's weights to draw."""
 TABLE, CELL = 450e-6, 17e-9
 """A replicate's samples to draw, split and scale, and each of their numbers."""
+COUPLED = 4.0
+"""Flops as long as a product of two outputs takes in a loss: plain loops are half as fast as layers."""
 AGAIN = 0.25
 """Share of that for samples which an earlier batch has had."""
 KEPT = 32
@@ -63,7 +65,15 @@ def cost_of(batches: Iterable[Batch]) -> Cost:
 def networks_cost(run: Run, count: int, tables: float) -> Cost:
     """``count`` networks like ``run``, on so many tables of samples."""
     layers, rows = run.depth + 1, run.rows * ROW
-    kernels = run.steps * (STEP + layers * LAYER) + run.flops() / FLOPS_A_SECOND + rows
+    flops = run.flops() + COUPLED * sum(run.samples_seen()) * _coupled(run)
+    kernels = run.steps * (STEP + layers * LAYER) + flops / FLOPS_A_SECOND + rows
     cells = shape(run.dataset).rows * shape(run.dataset).features
     alone = count * (NETWORK + layers * WEIGHTS + rows) + tables * (TABLE + cells * CELL)
     return Cost(alone, count * kernels)
+
+
+def _coupled(run: Run) -> int:
+    """Products of outputs with one another in the loss of a sample."""
+    if not run.loss.part.traits.get("couples_outputs"):
+        return 0
+    return outputs(run.dataset, run.loss) ** 2

@@ -41,10 +41,10 @@ def _of_networks(planned: Plan, jobs: int, directory: Path) -> list[str]:
     from sim.trials import to_come
 
     following, beyond = to_come(planned)
-    later = sum(count for _, count in following)
+    later = sum(networks for _, networks in following)
     cost = cost_of(planned.batches)
-    for run, count in following:  # each optimizer meets the samples of all seeds anew
-        cost += networks_cost(run, count, AGAIN * count)
+    for run, networks in following:  # each optimizer meets the samples of all seeds anew
+        cost += networks_cost(run, networks, AGAIN * networks)
     share = 1 + later / planned.networks
     final, most = (int(share * number) for number in disk(planned))
     staged = f"then {later:,} to set targets and to report, and at most {beyond:,} beyond the edges of ranges"

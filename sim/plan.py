@@ -86,14 +86,18 @@ class Run:
 
     def flops(self) -> float:
         """Estimated work: 6 a weight and row trained on, 2 a weight and row evaluated at a checkpoint."""
+        trained, evaluated = self.samples_seen()
+        weights = _weights(self.dataset, self.loss, self.depth, self.width)
+        return (6.0 * trained + 2.0 * evaluated) * weights
+
+    def samples_seen(self) -> tuple[int, int]:
+        """Rows trained on in all steps together, and rows evaluated at all checkpoints together."""
         rows, training = shape(self.dataset).rows, self.dataset.part.traits.get("training", 0)
         most = rows if self.settings.evaluate is None else self.settings.evaluate
         test = rows - training_rows(rows, self.settings.test_fraction, training)
         sizes = {"train": min(self.samples, most), "test": min(test, most)}
         evaluated = sum(sizes[split] for split in sizes if split in self.settings.measure)
-        checked = 2.0 * evaluated * self.settings.checkpoints.num
-        trained = 6.0 * self.batch_size * self.steps
-        return (trained + checked) * _weights(self.dataset, self.loss, self.depth, self.width)
+        return self.batch_size * self.steps, evaluated * self.settings.checkpoints.num
 
 
 @dataclass(frozen=True)

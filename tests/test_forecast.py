@@ -30,14 +30,17 @@ def tiny(**changes: Any) -> Plan:
     return plan(Study.load({"title": "t", "grid": [{**TINY, **changes}]}))
 
 
-STUDIES = {"smoke": "studies/smoke.toml", "vanishing": "studies/vanishing.toml", "tiny": ""}
+STUDIES = {
+    "smoke": "studies/smoke.toml", "vanishing": "studies/vanishing.toml", "deepobs": "studies/deepobs.toml",
+    "tiny": "",
+}  # fmt: skip
 
 
 def planned(name: str) -> Plan:
     return plan(Study.load(ROOT / STUDIES[name])) if STUDIES[name] else tiny()
 
 
-MEASURED = {"smoke": 0.33, "tiny": 2.2, "vanishing": 84.0}
+MEASURED = {"smoke": 0.33, "tiny": 2.2, "vanishing": 84.0, "deepobs": 10.0}
 """Core seconds of training and keeping records on the machine of `sim.costs`."""
 
 
@@ -98,4 +101,5 @@ def test_a_comparison_counts_the_stages_to_come(tmp_path):
     (later,) = re.findall(r"^then ([\d,]+) to set targets", told, re.MULTILINE)
     (seconds,) = re.findall(r"^about ([\d.]+) s on 1 thread, ", told, re.MULTILINE)
     assert (first, later) == ("2", "4,010")
+    assert re.search("^4 kernels to compile", told, re.MULTILINE)  # tanh, none, softmax, sgd
     assert float(seconds) > 4012 * NETWORK

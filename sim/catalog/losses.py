@@ -89,7 +89,7 @@ def binary_cross_entropy(outputs: Any, targets: Any, delta: Any, losses: Any, sc
             delta[k, b] = (share if o > 0.0 else small * share) - targets[k, b]
 
 
-@loss(tasks=("regression",), largest_outputs=CURVATURE.shape[0])
+@loss(tasks=("regression",), largest_outputs=CURVATURE.shape[0], couples_outputs=True)
 def quadratic_deep(outputs: Any, targets: Any, delta: Any, losses: Any, scratch: Any) -> None:
     """Quadratic bowl of DeepOBS: ℓ = ½ (o − t)ᵀ Q (o − t), ∂ℓ/∂o = Q (o − t), Q fixed and ill-conditioned.
 
