@@ -98,8 +98,7 @@ def name_lines(crowd: Crowd, axes: Sequence[Axes], lines: dict[str, Line]) -> No
     shown = [names for names in kinships if names]
     room = _room([wrapped(name) for names in shown for name in names])
     for axis, members in zip(axes, shown, strict=True):
-        box = axis.get_position()
-        width, height = box.width * style.PAGE_WIDTH, box.height * axis.figure.get_figheight()
+        width, height = axis.bbox.width / axis.figure.dpi, axis.bbox.height / axis.figure.dpi
         _make_room(axis, room / width)
         ends = [float(np.asarray(lines[name][1], dtype=float)[-1]) for name in members]
         to_axis = axis.transScale + axis.transLimits
