@@ -11,7 +11,7 @@ from sim.errors import StudyError, complaint
 from sim.kernels import jit
 from sim.kernels.parts import activation_kernel, optimizer_kernels
 from sim.plan import Plan, Run
-from sim.study import Choice
+from sim.study import Choice, Study
 
 LONGEST = 200
 NOISE = (
@@ -32,18 +32,30 @@ NOISE = (
 def check(plan: Plan) -> None:
     """Compile every activation and optimizer from outside the package; StudyError where one does not."""
     for run in {batch.runs[0].kernel_key(): batch.runs[0] for batch in plan.batches}.values():
-        _check_run(run, plan.study.source)
+        _check_run(run, plan.study)
 
 
-def _check_run(run: Run, source: str) -> None:
+def _check_run(run: Run, study: Study) -> None:
     real = jit.REAL[run.settings.precision]
     if run.activation.content:
-        with compiling(run.activation, f"{source}: grid {run.grid!r}.activation"):
+        with compiling(run.activation, _place(run, study, "activation")):
             activation_kernel(run.activation.part, real)
     if run.optimizer.content:
         part = run.optimizer.part
-        with compiling(run.optimizer, f"{source}: grid {run.grid!r}.optimizer"):
+        with compiling(run.optimizer, _place(run, study, "optimizer")):
             optimizer_kernels(part, part.rule(run.optimizer.settings), real)
+
+
+def _place(run: Run, study: Study, key: str) -> str:
+    """Where the study's file says it."""
+    place = f"grid {run.grid!r}.{key}"
+    if study.comparison is not None and key == "optimizer":
+        entrants = [entrant.name for entrant in study.comparison.entrants]
+        place = f"comparison.optimizer[{entrants.index(run.entrant)}].{key}"
+    elif study.comparison is not None:
+        problems = [problem.name for problem in study.problems]
+        place = f"problem[{problems.index(run.grid)}] {run.grid!r}.{key}"
+    return f"{study.source}: {place}"
 
 
 @contextmanager

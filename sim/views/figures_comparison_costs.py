@@ -39,8 +39,14 @@ def costs(records: ComparisonRecords) -> Sheet:
         "bytes a "
         "weight. step_ns: one step of a small network, measured once on one machine; time: mean "
         "share of "
-        "the budget × cost of a step relative to SGD.",
+        f"the budget × cost of a step relative to SGD.{_unmeasured(records)}",
     )
+
+
+def _unmeasured(records: ComparisonRecords) -> str:
+    """Which optimizers have no known cost: those of the reader's own, and those that want the full batch."""
+    unknown = list(records.costs.loc[records.costs["relative"].isna(), "entrant"])
+    return f" Not measured, so without a time: {wording.enumeration(unknown)}." if unknown else ""
 
 
 @comparison_table(
@@ -102,7 +108,7 @@ def time_memory(records: ComparisonRecords) -> Drawing:
         f"{wording.number(_parameters())} parameters, relative to SGD. Below: mean share of the "
         "budget "
         f"spent × cost of a step, relative to the best, {fastest['entrant']}. Both are logarithms. "
-        f"{records.censored()}",
+        f"{records.censored()}{_unmeasured(records)}",
     )
 
 
