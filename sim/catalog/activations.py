@@ -28,6 +28,7 @@ from sim.catalog import mathematics
 from sim.catalog.mathematics import (
     absolute,
     copysign,
+    decays,
     exp,
     exponentials,
     fma,
@@ -92,10 +93,11 @@ def tanh(x: Any) -> tuple[Any, Any]:
 
     Source: LeCun et al. 1998.
     """
-    decay, less = exponentials(-2.0 * absolute(x))
+    size = absolute(x)
+    decay, less, scale = decays(size + size)
     inverse = 1.0 / (2.0 + less)
-    gap = 2.0 * decay * inverse  # 1 - |tanh x|
-    return copysign(less * inverse, x), fma(-gap, gap, 2.0 * gap)
+    gap = (decay + decay) * inverse  # times scale: 1 - |tanh x|
+    return copysign(less * inverse, x), fma(-gap, gap, gap + gap) * scale
 
 
 @activation(largest_slope=1.0, equations=("max(0, z)", "1 if z > 0 else 0"))

@@ -71,6 +71,11 @@ def exponentials(x: Any) -> tuple[Any, Any]:
     return np.exp(x), np.expm1(x)
 
 
+def decays(x: Any) -> tuple[Any, Any, Any]:
+    """(d, e⁻ˣ - 1, s) with e⁻ˣ = d·s, for x ≥ 0: s is 1 but where e⁻ˣ is too small for a normal number."""
+    return np.exp(-x), np.expm1(-x), np.ones_like(x)[()]
+
+
 def gaussian(x: Any, rate: Any) -> Any:
     """exp(-rate·x²) to full precision in its tails; ``rate`` is a power of two, 0.5 or 1."""
     return np.exp(-rate * x * x)

@@ -22,7 +22,7 @@ from typing import Any
 
 from sim.catalog.mathematics import sqrt
 from sim.catalog.registry import Family
-from sim.catalog.sums import dot, real, total
+from sim.catalog.sums import clear, dot, real, remove, rescale, row_dots, row_totals, total
 
 normalizer = Family("normalizer", supplied=8)
 """Arguments the kernels supply: h, normal, statistics, scale, shift, running, momentum, count."""
@@ -45,22 +45,18 @@ def none(
 def _batch_evaluate(h, normal, statistics, scale, shift, running, momentum, count, epsilon):  # type: ignore[no-untyped-def]
     """scale · (h − running mean) / √(running variance + ε) + shift."""
     for u in range(h.shape[0]):
-        factor = scale[u] / sqrt(running[1, u] + epsilon)
-        for b in range(h.shape[1]):
-            h[u, b] = (h[u, b] - running[0, u]) * factor + shift[u]
+        rescale(h[u], running[0, u], scale[u] / sqrt(running[1, u] + epsilon), shift[u], h[u])
 
 
 def _batch_backward(delta, normal, statistics, scale, scale_gradient, shift_gradient, count):  # type: ignore[no-untyped-def]
     """∂L/∂h = γ/√(var + ε) · (δ − mean(δ) − ĥ · mean(δ ĥ)), means over the mini-batch."""
     samples = real(count, scale[0])
+    row_dots(delta, normal, scale_gradient)
+    row_totals(delta, shift_gradient)
     for u in range(delta.shape[0]):
-        scale_gradient[u] = dot(delta[u, :count], normal[u, :count])
-        shift_gradient[u] = total(delta[u, :count])
-        along = scale_gradient[u] / samples
-        mean = shift_gradient[u] / samples
-        factor = scale[u] * statistics[0, u]
-        for b in range(count):
-            delta[u, b] = factor * (delta[u, b] - mean - normal[u, b] * along)
+        mean, along = shift_gradient[u] / samples, scale_gradient[u] / samples
+        remove(delta[u], mean, normal[u], along, scale[u] * statistics[0, u])
+    clear(delta, count)
 
 
 @normalizer(evaluate=_batch_evaluate, backward=_batch_backward, learnable=True)
@@ -83,20 +79,21 @@ def batch(
     """
     samples = real(count, momentum)
     degrees = samples - 1.0 if count > 1 else samples
+    inverse, mean, squares = statistics[0], statistics[1], statistics[2]
+    clear(h, count)
+    row_totals(h, mean)
     for u in range(h.shape[0]):
-        mean = total(h[u, :count]) / samples
-        for b in range(count):
-            normal[u, b] = h[u, b] - mean
-        squares = dot(normal[u, :count], normal[u, :count])
-        inverse = 1.0 / sqrt(squares / samples + epsilon)
-        for b in range(count):
-            normal[u, b] = normal[u, b] * inverse
-            h[u, b] = scale[u] * normal[u, b] + shift[u]
-        for b in range(count, h.shape[1]):  # left alone, padding could overflow and turn 0 · ∞ into NaN
-            h[u, b] = shift[u]
-        statistics[0, u] = inverse
-        running[0, u] += momentum * (mean - running[0, u])
-        running[1, u] += momentum * (squares / degrees - running[1, u])
+        mean[u] /= samples
+        rescale(h[u], mean[u], 1.0, 0.0, normal[u])
+    clear(normal, count)
+    row_dots(normal, normal, squares)
+    for u in range(h.shape[0]):
+        inverse[u] = 1.0 / sqrt(squares[u] / samples + epsilon)
+        running[0, u] += momentum * (mean[u] - running[0, u])
+        running[1, u] += momentum * (squares[u] / degrees - running[1, u])
+    for u in range(h.shape[0]):
+        rescale(normal[u], 0.0, inverse[u], 0.0, normal[u])
+        rescale(normal[u], 0.0, scale[u], shift[u], h[u])
 
 
 def _layer_backward(delta, normal, statistics, scale, scale_gradient, shift_gradient, count):  # type: ignore[no-untyped-def]

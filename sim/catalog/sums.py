@@ -1,7 +1,8 @@
-"""Sums over a row, the one thing array code in the catalog cannot say as a plain loop.
+"""What is done to one row of a mini-batch, which array code in the catalog cannot say as a fast plain loop.
 
-LLVM may not reorder a sum, so a loop adds one number at a time and waits for each; the
-kernels replace these functions by versions that keep a vector of partial sums.
+LLVM may not reorder a sum, so a loop adds one number at a time and waits for each; and before a
+loop over a few dozen numbers it first makes sure, at length, that no two rows overlap.  The kernels
+replace these functions by versions that work on whole vectors.
 """
 
 from __future__ import annotations
@@ -19,6 +20,31 @@ def total(row: Any) -> Any:
 def dot(left: Any, right: Any) -> Any:
     """Σ_b left[b] · right[b], in the rows' precision."""
     return left @ right
+
+
+def row_totals(matrix: Any, target: Any) -> None:
+    """target[u] = Σ_b matrix[u, b] over whole rows: the padding must be zero."""
+    target[: len(matrix)] = matrix.sum(axis=1)
+
+
+def row_dots(left: Any, right: Any, target: Any) -> None:
+    """target[u] = Σ_b left[u, b] · right[u, b] over whole rows: the padding must be zero."""
+    target[: len(left)] = (left * right).sum(axis=1)
+
+
+def rescale(row: Any, centre: Any, factor: Any, shift: Any, target: Any) -> None:
+    """target[b] = (row[b] − centre) · factor + shift for whole rows, padding and all."""
+    target[:] = (row - centre) * factor + shift
+
+
+def remove(row: Any, centre: Any, other: Any, share: Any, factor: Any) -> None:
+    """row[b] ← (row[b] − centre − share · other[b]) · factor for whole rows, padding and all."""
+    row[:] = (row - centre - share * other) * factor
+
+
+def clear(matrix: Any, count: int) -> None:
+    """Set the padding, the columns from ``count`` on, to zero."""
+    matrix[:, count:] = 0
 
 
 def real(number: int, like: Any) -> Any:

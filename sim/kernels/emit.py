@@ -123,10 +123,14 @@ def store_first(builder: Any, value: Any, place: Any, vector: Vector, chosen: An
     builder.call(intrinsic, [value, target, ir.Constant(ir.IntType(32), vector.real.bitwidth // 8), chosen])
 
 
-def not_unrolled(module: Any) -> Any:
-    """Metadata of a loop's branch back: one turn stays one turn."""
-    off = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+def loop_metadata(module: Any, wish: list[Any]) -> Any:
+    """Metadata of a loop's branch back that tells LLVM what to do with it."""
     # LLVM wants a loop's metadata to name itself first, so that no two loops share it.
-    loop = ir.MDValue(module, [off], name=str(len(module.metadata)))
-    loop.operands = (loop, off)
+    loop = ir.MDValue(module, [module.add_metadata(wish)], name=str(len(module.metadata)))
+    loop.operands = (loop, *loop.operands)
     return loop
+
+
+def not_unrolled(module: Any) -> Any:
+    """One turn stays one turn."""
+    return loop_metadata(module, [ir.MetaDataString(module, "llvm.loop.unroll.disable")])

@@ -8,9 +8,11 @@ the rows of X and C are whole vectors, so the lanes run along c:
 * weight gradient     C = dW (units, fan_in), A = D,  X = inputs transposed (batch, fan_in)
 
 Strides make Wᵀ from W without moving it.  A block of 4 rows × 2 vectors of accumulators
-stays in registers over the whole sum; what is left of rows and vectors goes to smaller
-blocks, so nothing but the last vector of a row is padded.  Every sum runs over k in
-ascending order, whatever the block, so the bytes do not depend on the blocking.
+stays in registers over the whole sum; what is left of rows goes to smaller blocks.  Where a
+row is no whole number of vectors its last vector overlaps the one before it: some sums are
+found twice, but nothing is padded, and only rows shorter than a vector are written through a
+mask, which takes several times as long.  Every sum runs over k in ascending order, whatever
+the block, so the bytes do not depend on the blocking.
 """
 
 from __future__ import annotations
@@ -22,7 +24,14 @@ from numba import types
 
 from sim.kernels import jit
 from sim.kernels.emit import lanes
-from sim.kernels.tiles import tile_from, tile_multiply_add, tile_scale, tile_store, transpose_block
+from sim.kernels.tiles import (
+    tile_from,
+    tile_multiply_add,
+    tile_scale,
+    tile_store,
+    tile_store_first,
+    transpose_block,
+)
 
 
 class Matrix(NamedTuple):
@@ -41,17 +50,38 @@ ROWS = VECTORS = LANES = BYTES = 0
 wide: Any = None
 narrow: Any = None
 write: Any = None
+write_narrow: Any = None
 panel_4: Any = None
 panel_3: Any = None
 panel_2: Any = None
 panel_1: Any = None
 
 
-def _block(A, X, C, start, inner, columns):
-    """ROWS rows and VECTORS vectors of the product, at most ``columns`` numbers of a row written."""
-    tile = tile_from(REAL, ROWS, VECTORS, start.place, start.row)
-    tile = tile_multiply_add(tile, A.place, A.row, A.column, X.place, X.row, inner)
-    write(tile, C.place, C.row, columns)
+def _wide(A, X, C, start, inner, apart):
+    """ROWS rows and two vectors, ``apart`` bytes from one another, of the product."""
+    tile = tile_from(REAL, ROWS, 2, start.place, start.row)
+    tile = tile_multiply_add(tile, A.place, A.row, A.column, X.place, X.row, apart, inner)
+    write(tile, C.place, C.row, apart)
+
+
+def _narrow(A, X, C, start, inner, columns):
+    """ROWS rows and one vector of the product, whose rows have ``columns`` numbers in all."""
+    tile = tile_from(REAL, ROWS, 1, start.place, start.row)
+    tile = tile_multiply_add(tile, A.place, A.row, A.column, X.place, X.row, 0, inner)
+    write_narrow(tile, C.place, C.row, columns)
+
+
+def _store_narrow(tile, place, step, columns):
+    """The one vector of each row, or its beginning if the row is not longer."""
+    if columns < LANES:
+        tile_store_first(tile, place, step, columns)
+    else:
+        tile_store(tile, place, step, 0)
+
+
+def _scale_narrow(tile, place, step, columns):
+    """The one vector of each row, whole: a number scaled twice would be wrong."""
+    tile_scale(tile, place, step, 0)
 
 
 def _panel(A, X, C, start, r, inner, columns):
@@ -66,17 +96,18 @@ def _panel(A, X, C, start, r, inner, columns):
             Matrix(C.place + r * C.row + c * BYTES, C.row, BYTES),
             s,
             inner,
-            columns - c,
+            min(LANES, columns - LANES - c) * BYTES,
         )
         c += 2 * LANES
     if c < columns:
+        c = max(columns - LANES, 0)
         narrow(
             a,
             Matrix(X.place + c * BYTES, X.row, BYTES),
             Matrix(C.place + r * C.row + c * BYTES, C.row, BYTES),
             s,
             inner,
-            columns - c,
+            columns,
         )
 
 
@@ -101,33 +132,31 @@ def _product(A, X, C, start, rows, inner, columns):
 PRODUCT = types.void(MATRIX, MATRIX, MATRIX, MATRIX, types.intp, types.intp, types.intp)
 
 
-def _compiled(name: str, real: types.Type, write: Any) -> Any:
-    """The product compiled for ``real``; ``write`` says what becomes of a finished tile."""
+def _compiled(name: str, real: types.Type, write: Any, write_narrow: Any) -> Any:
+    """The product compiled for ``real``; the two say what becomes of a finished tile."""
+    known = {"REAL": real, "LANES": lanes(real), "BYTES": real.bitwidth // 8}
+    last = jit.inlined(jit.specialised(write_narrow, "write_narrow", **known))
     panels = {}
     for rows in (4, 3, 2, 1):
         blocks = {
-            name: jit.inlined(
-                jit.specialised(
-                    _block, f"block_{rows}x{vectors}", REAL=real, ROWS=rows, VECTORS=vectors, write=write
-                )
-            )
-            for name, vectors in (("wide", 2), ("narrow", 1))
+            "wide": jit.specialised(_wide, f"block_{rows}x2", ROWS=rows, write=write, **known),
+            "narrow": jit.specialised(_narrow, f"block_{rows}x1", ROWS=rows, write_narrow=last, **known),
         }
-        known = {"LANES": lanes(real), "BYTES": real.bitwidth // 8}
-        panels[f"panel_{rows}"] = jit.inlined(jit.specialised(_panel, f"panel_{rows}", **known, **blocks))
+        inlined = {place: jit.inlined(block) for place, block in blocks.items()}
+        panels[f"panel_{rows}"] = jit.inlined(jit.specialised(_panel, f"panel_{rows}", **known, **inlined))
     return jit.kernel(jit.specialised(_product, f"{name}_{real}", **panels), PRODUCT)
 
 
 @cache
 def product_kernel(real: types.Type) -> Any:
     """C = start + A X."""
-    return _compiled("product", real, tile_store)
+    return _compiled("product", real, tile_store, _store_narrow)
 
 
 @cache
 def scaling_product_kernel(real: types.Type) -> Any:
-    """C ← C · (start + A X), element by element; C is read to the end of its last vector."""
-    return _compiled("scaling_product", real, tile_scale)
+    """C ← C · (start + A X), element by element; ``columns`` is a whole number of vectors."""
+    return _compiled("scaling_product", real, tile_scale, _scale_narrow)
 
 
 def _transpose(source, target, rows, columns):

@@ -19,6 +19,7 @@ import sim.kernels.sums  # noqa: F401  (registers the compiled sums)
 from sim.catalog.activations import activation as activations
 from sim.catalog.registry import Part
 from sim.kernels import jit, layerwise
+from sim.kernels.loops import each
 from sim.kernels.tuples import flat, put, taken, widened
 
 LINEAR = activations["linear"]
@@ -47,8 +48,7 @@ class Parts(NamedTuple):
 def _activate(h, a, parameters):
     """a = φ(h), and h is replaced by the slope φ'(h), which is all that back-propagation needs."""
     settings = taken(parameters, COUNT)
-    for i in range(h.size):
-        a[i], h[i] = function(h[i], *settings)
+    each(function, h, a, settings)
 
 
 def _normalize(h, normal, statistics, scale, shift, running, momentum, count, parameters):

@@ -1,4 +1,4 @@
-"""Compiled sums over a row: a vector of partial sums, added up pairwise at the end.
+"""Compiled work on a row; a sum is a vector of partial sums, added up pairwise at the end.
 
 The order of additions depends on the number of lanes and on nothing else, so the same
 CPU kind gives the same bytes every time.
@@ -12,9 +12,21 @@ from numba import types
 from numba.extending import lower_builtin, overload, type_callable
 
 from sim.catalog.matrices import inner
-from sim.catalog.sums import dot, real, total
+from sim.catalog.sums import clear, dot, real, remove, rescale, row_dots, row_totals, total
 from sim.kernels import jit
-from sim.kernels.simd import fma, horizontal_sum, lanes, lanes_of, load, load_first, splat, widen
+from sim.kernels.simd import (
+    address,
+    fma,
+    horizontal_sum,
+    lanes,
+    lanes_of,
+    load,
+    load_first,
+    splat,
+    store,
+    widen,
+)
+from sim.kernels.tiles import dot_rows, sum_rows
 
 
 @type_callable(real)
@@ -59,6 +71,61 @@ def _dot(left, right):
         return horizontal_sum(partial)
 
     return sum_of
+
+
+@overload(row_totals)
+def _row_totals(matrix, target):
+    def implementation(matrix, target):
+        rows, columns = matrix.shape
+        step, size = lanes_of(matrix), matrix.itemsize
+        for u in range(0, rows, step):
+            begin, place = address(matrix, u * columns), address(target, u)
+            sum_rows(matrix, begin, columns * size, columns // step, place, rows - u)
+
+    return implementation
+
+
+@overload(row_dots)
+def _row_dots(left, right, target):
+    def implementation(left, right, target):
+        rows, columns = left.shape
+        step, size = lanes_of(left), left.itemsize
+        apart = address(right, 0) - address(left, 0)
+        for u in range(0, rows, step):
+            begin, place = address(left, u * columns), address(target, u)
+            dot_rows(left, begin, apart, columns * size, columns // step, place, rows - u)
+
+    return implementation
+
+
+@overload(rescale)
+def _rescale(row, centre, factor, shift, target):
+    def implementation(row, centre, factor, shift, target):
+        middle, slope, start = splat(centre), splat(factor), splat(shift)
+        for i in range(0, row.size, lanes_of(row)):
+            store(target, i, fma(load(row, i) - middle, slope, start))
+
+    return implementation
+
+
+@overload(remove)
+def _remove(row, centre, other, share, factor):
+    def implementation(row, centre, other, share, factor):
+        middle, along, slope = splat(centre), splat(-share), splat(factor)
+        for i in range(0, row.size, lanes_of(row)):
+            store(row, i, fma(load(other, i), along, load(row, i) - middle) * slope)
+
+    return implementation
+
+
+@overload(clear)
+def _clear(matrix, count):
+    def implementation(matrix, count):
+        for u in range(matrix.shape[0]):
+            for b in range(count, matrix.shape[1]):
+                matrix[u, b] = 0
+
+    return implementation
 
 
 @jit.inlined

@@ -65,10 +65,12 @@ def tile_from(typing: Any, real: Any, rows: Any, vectors: Any, start: Any, step:
     return tile(real, rows, vectors, types.intp, types.intp), generate
 
 
-def _rank_one(builder: Any, tile: Tile, totals: list[Any], left: Any, row: Any, right: Any) -> list[Any]:
+def _rank_one(
+    builder: Any, tile: Tile, totals: list[Any], left: Any, row: Any, right: Any, apart: Any
+) -> list[Any]:
     """Every accumulator plus its row's number times its column's vector."""
-    width, vector = emit.integer(emit.REGISTER_BYTES), tile.vector
-    columns = [_vector(builder, place, vector) for place in _steps(builder, right, width, tile.vectors)]
+    vector = tile.vector
+    columns = [_vector(builder, place, vector) for place in _steps(builder, right, apart, tile.vectors)]
     factors = [_number(builder, place, vector) for place in _steps(builder, left, row, tile.rows)]
     pairs = [(factor, column) for factor in factors for column in columns]
     return [emit.fma(builder, *pair, total) for pair, total in zip(pairs, totals, strict=True)]
@@ -76,17 +78,17 @@ def _rank_one(builder: Any, tile: Tile, totals: list[Any], left: Any, row: Any, 
 
 @intrinsic
 def tile_multiply_add(
-    typing: Any, tile: Any, left: Any, row: Any, step: Any, right: Any, stride: Any, inner: Any
+    typing: Any, tile: Any, left: Any, row: Any, step: Any, right: Any, stride: Any, apart: Any, inner: Any
 ) -> Any:
-    """Add to row r, for k < inner, the number at ``left + r * row + k * step`` times the vectors from
-    ``right + k * stride`` on.
+    """Add to row r, for k < inner, the number at ``left + r * row + k * step`` times the vectors at
+    ``right + k * stride``, ``apart`` from one another.
 
     The loop is written out here to forbid LLVM to unroll it: it is bound by the multiply-adds
     anyway, and unrolled over unknown distances it needs more address registers than there are.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value, left_at, row_step, left_step, right_at, right_step, count = args
+        value, left_at, row_step, left_step, right_at, right_step, distance, count = args
         first = [builder.extract_value(value, at) for at in range(tile.rows * tile.vectors)]
         before = builder.block
         loop, done = builder.append_basic_block("product"), builder.append_basic_block("produced")
@@ -95,7 +97,7 @@ def tile_multiply_add(
         builder.position_at_end(loop)
         places = [builder.phi(ir.IntType(64)) for _ in range(3)]
         totals = [builder.phi(start.type) for start in first]
-        later = _rank_one(builder, tile, totals, places[0], row_step, places[1])
+        later = _rank_one(builder, tile, totals, places[0], row_step, places[1], distance)
         steps = (left_step, right_step, emit.integer(1))
         moved = [builder.add(place, step) for place, step in zip(places, steps, strict=True)]
         for phi, start, next_value in zip(
@@ -116,48 +118,56 @@ def tile_multiply_add(
         return result
 
     index = types.intp
-    return tile(tile, index, index, index, index, index, index), generate
+    return tile(tile, index, index, index, index, index, index, index), generate
 
 
-def _finish(tile: Tile, generate_one: Any) -> Any:
-    """Code that visits every vector of a tile: (builder, vector's value, pointer, its mask)."""
+def _finish(generate_one: Any) -> Any:
+    """An intrinsic that visits every vector of a tile: (builder, its value, pointer to its place, kind)."""
+
+    def typed(typing: Any, tile: Any, place: Any, step: Any, apart: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            value, first, distance, between = args
+            for row, begin in enumerate(_steps(builder, first, distance, tile.rows)):
+                for column, at in enumerate(_steps(builder, begin, between, tile.vectors)):
+                    part = builder.extract_value(value, row * tile.vectors + column)
+                    generate_one(builder, part, emit.pointer(builder, at, part.type), tile.vector)
+            return context.get_dummy_value()
+
+        return types.void(tile, types.intp, types.intp, types.intp), generate
+
+    return typed
+
+
+def _scale(builder: Any, value: Any, pointer: Any, vector: emit.Vector) -> None:
+    before = emit.load(builder, pointer, vector)
+    emit.store(builder, builder.fmul(before, value), pointer, vector)
+
+
+@intrinsic
+def tile_store(typing: Any, tile: Any, place: Any, step: Any, apart: Any) -> Any:
+    """Write row r to ``place + r * step``, its vectors ``apart`` from one another."""
+    return _finish(emit.store)(typing, tile, place, step, apart)
+
+
+@intrinsic
+def tile_scale(typing: Any, tile: Any, place: Any, step: Any, apart: Any) -> Any:
+    """Multiply row r into what stands at ``place + r * step``, its vectors ``apart`` from one another."""
+    return _finish(_scale)(typing, tile, place, step, apart)
+
+
+@intrinsic
+def tile_store_first(typing: Any, tile: Any, place: Any, step: Any, count: Any) -> Any:
+    """Write the first ``count`` elements of row r to ``place + r * step``; a row is one vector."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value, first, distance, columns = args
-        vector = tile.vector
-        width = emit.integer(emit.REGISTER_BYTES)
-        masks = [
-            emit.mask(builder, builder.sub(columns, emit.integer(column * vector.count)), vector)
-            for column in range(tile.vectors)
-        ]
-        for row, begin in enumerate(_steps(builder, first, distance, tile.rows)):
-            for column, at in enumerate(_steps(builder, begin, width, tile.vectors)):
-                part = builder.extract_value(value, row * tile.vectors + column)
-                generate_one(builder, part, emit.pointer(builder, at, part.type), masks[column])
+        value, first, distance, wanted = args
+        chosen = emit.mask(builder, wanted, tile.vector)
+        for row, at in enumerate(_steps(builder, first, distance, tile.rows)):
+            part = builder.extract_value(value, row)
+            emit.store_first(builder, part, emit.pointer(builder, at, part.type), tile.vector, chosen)
         return context.get_dummy_value()
 
-    return generate
-
-
-@intrinsic
-def tile_store(typing: Any, tile: Any, place: Any, step: Any, count: Any) -> Any:
-    """Write row r to ``place + r * step``, its first ``count`` elements only."""
-
-    def store_one(builder: Any, value: Any, pointer: Any, mask: Any) -> None:
-        emit.store_first(builder, value, pointer, tile.vector, mask)
-
-    return types.void(tile, types.intp, types.intp, types.intp), _finish(tile, store_one)
-
-
-@intrinsic
-def tile_scale(typing: Any, tile: Any, place: Any, step: Any, count: Any) -> Any:
-    """Multiply row r into what stands at ``place + r * step``, its first ``count`` elements only."""
-
-    def scale_one(builder: Any, value: Any, pointer: Any, mask: Any) -> None:
-        before = builder.load(pointer, align=tile.vector.real.bitwidth // 8)
-        emit.store_first(builder, builder.fmul(before, value), pointer, tile.vector, mask)
-
-    return types.void(tile, types.intp, types.intp, types.intp), _finish(tile, scale_one)
+    return types.void(tile, types.intp, types.intp, types.intp), generate
 
 
 # --- summing rows --------------------------------------------------------------------------
@@ -177,20 +187,16 @@ def _folded(builder: Any, rows: list[Any], count: int) -> Any:
     return rows[0]
 
 
-@intrinsic
-def sum_rows(typing: Any, real: Any, source: Any, step: Any, vectors: Any, target: Any, count: Any) -> Any:
-    """Write to ``target`` the sums of ``count`` rows, at most as many as a vector has lanes.
+def _rows_folded(vector: emit.Vector, term: Any) -> Any:
+    """Code that writes the sums of a block of rows, a lane each.
 
-    Row r is ``vectors`` whole vectors from ``source + r * step`` on.  All of a block of rows
-    are read, whatever ``count`` is.
+    ``term(builder, place, total)`` is what a row's vector at ``place`` adds to the row's total, or
+    begins it with where there is none yet.
     """
-    vector = emit.Vector(real.dtype, emit.lanes(real.dtype))
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _, first, row_step, turns, written, wanted = args
+    def generate(builder: Any, first: Any, row_step: Any, turns: Any, written: Any, wanted: Any) -> None:
         width = emit.integer(emit.REGISTER_BYTES)
-        begins = _steps(builder, first, row_step, vector.count)
-        starts = [_vector(builder, place, vector) for place in begins]
+        starts = [term(builder, place, None) for place in _steps(builder, first, row_step, vector.count)]
         second = builder.add(first, width)
         before = builder.block
         loop, done = builder.append_basic_block("row_sums"), builder.append_basic_block("rows_summed")
@@ -200,10 +206,7 @@ def sum_rows(typing: Any, real: Any, source: Any, step: Any, vectors: Any, targe
         turn, place = builder.phi(ir.IntType(64)), builder.phi(ir.IntType(64))
         totals = [builder.phi(start.type) for start in starts]
         places = _steps(builder, place, row_step, vector.count)
-        later = [
-            builder.fadd(total, _vector(builder, at, vector))
-            for total, at in zip(totals, places, strict=True)
-        ]
+        later = [term(builder, at, total) for at, total in zip(places, totals, strict=True)]
         moved = [builder.add(turn, emit.integer(1)), builder.add(place, width)]
         for phi, start, next_value in zip(
             [turn, place, *totals], [emit.integer(1), second, *starts], [*moved, *later], strict=True
@@ -222,10 +225,51 @@ def sum_rows(typing: Any, real: Any, source: Any, step: Any, vectors: Any, targe
         result = _folded(builder, sums, vector.count)
         pointer = emit.pointer(builder, written, result.type)
         emit.store_first(builder, result, pointer, vector, emit.mask(builder, wanted, vector))
+
+    return generate
+
+
+@intrinsic
+def sum_rows(typing: Any, real: Any, source: Any, step: Any, vectors: Any, target: Any, count: Any) -> Any:
+    """Write to ``target`` the sums of ``count`` rows, at most as many as a vector has lanes.
+
+    Row r is ``vectors`` whole vectors from ``source + r * step`` on.  All of a block of rows
+    are read, whatever ``count`` is.
+    """
+    vector = emit.Vector(real.dtype, emit.lanes(real.dtype))
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def term(builder: Any, place: Any, total: Any) -> Any:
+            value = _vector(builder, place, vector)
+            return value if total is None else builder.fadd(total, value)
+
+        _rows_folded(vector, term)(builder, *args[1:])
         return context.get_dummy_value()
 
     index = types.intp
     return types.void(real, index, index, index, index, index), generate
+
+
+@intrinsic
+def dot_rows(
+    typing: Any, real: Any, left: Any, apart: Any, step: Any, vectors: Any, target: Any, count: Any
+) -> Any:
+    """:func:`sum_rows` of the products of two matrices, the second ``apart`` bytes behind the first."""
+    vector = emit.Vector(real.dtype, emit.lanes(real.dtype))
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _, first, distance, *rest = args
+
+        def term(builder: Any, place: Any, total: Any) -> Any:
+            one = _vector(builder, place, vector)
+            other = _vector(builder, builder.add(place, distance), vector)
+            return builder.fmul(one, other) if total is None else emit.fma(builder, one, other, total)
+
+        _rows_folded(vector, term)(builder, first, *rest)
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(real, index, index, index, index, index, index), generate
 
 
 # --- transposing ---------------------------------------------------------------------------
