@@ -11,6 +11,7 @@ from typing import Any
 
 import naive
 import numpy as np
+import pandas as pd
 import pytest
 
 import sim
@@ -617,6 +618,18 @@ def test_bad_options_end_with_2_and_write_nothing(
     assert said in error
     assert error.count("\n") == 1
     assert not out.exists()
+
+
+def test_records_of_another_version_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    sim.run_study(Study.load(study()), out)
+    steps = pd.read_parquet(out / "steps.parquet")
+    steps.drop(columns="difference_error").to_parquet(out / "steps.parquet")
+    assert main(["report", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert "steps.parquet: has no 'difference_error'" in error
+    assert "--fresh" in error
+    assert error.count("\n") == 1
 
 
 def test_a_trace_needs_an_example(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 import pandas as pd
 
 from sim import store
+from sim.errors import StudyError
+from sim.store.example_columns import example_schemas
 from sim.study import Choice, Study
 from sim.study.example_load import AFTER
 from sim.study.example_model import Example
@@ -166,9 +168,14 @@ class ExampleRecords:
 
     @staticmethod
     def read(directory: Path) -> ExampleRecords:
-        """The records of a results folder; raises StudyError where they are missing."""
+        """The records of a results folder; raises StudyError where they, or columns of theirs, are missing."""
         study = Study.load(directory / "study.toml")
-        return ExampleRecords.of(study, *store.read(directory, "examples"))
+        tables = store.read(directory, "examples")
+        for (name, schema), table in zip(example_schemas().items(), tables, strict=True):
+            if lacking := [column for column in schema.names if column not in table]:
+                problem = f"has no {lacking[0]!r}, as records of another version: run its study with --fresh"
+                raise StudyError(f"{directory / name}.parquet: {problem}")
+        return ExampleRecords.of(study, *tables)
 
     @staticmethod
     def of(study: Study, runs: pd.DataFrame, *tables: pd.DataFrame) -> ExampleRecords:
