@@ -168,7 +168,7 @@ class ExampleRecords:
 
     @staticmethod
     def read(directory: Path) -> ExampleRecords:
-        """The records of a results folder; raises StudyError where they, or columns of theirs, are missing."""
+        """The records of a results folder; raises StudyError where they, or columns of them, are missing."""
         study = Study.load(directory / "study.toml")
         tables = store.read(directory, "examples")
         for (name, schema), table in zip(example_schemas().items(), tables, strict=True):
