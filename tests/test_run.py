@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import select
 import signal
@@ -98,8 +99,8 @@ def test_a_study_is_trained_and_reported(here, training, capsys):
     said = capsys.readouterr()
     assert training.jobs == 2
     assert sorted(training.trained) == list(range(NETWORKS))
-    assert f"{NETWORKS} networks, {NETWORKS} of them trained now" in said.out
-    assert "results/small/report.html" in said.out
+    line = rf"{NETWORKS} networks, {NETWORKS} of them trained now, in [\d.]+ s, [\d.]+ s of it training: "
+    assert re.fullmatch(line + r"results/small/report\.html\n", said.out)
     assert (here / "results/small/report.html").read_text() == "drawn"
     assert len(read(here / "results/small")[0]) == NETWORKS
 
@@ -122,6 +123,7 @@ def test_the_manifest_keeps_every_stretch_of_training(here, training):
     assert (first["networks"], second["networks"]) == (4, NETWORKS - 4)
     assert second["jobs"] == 1
     assert second["compile_seconds"] == 0.25
+    assert 0 < second["train_seconds"] == manifest["seconds"]["training"] <= manifest["seconds"]["all"]
     assert second["networks_per_second"] > 0
 
 

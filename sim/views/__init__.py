@@ -10,5 +10,6 @@ style.py        colours, sizes and the names readers see; wording.py: numbers an
 layout.py       panels, titles and legends in inches; drawing.py: lines and bands in them; heatmaps.py
 tables.py, figures_*.py the tables and figures themselves; answers.py: the answer to a grid's question
 reading.py      tables rounded for the page; saving.py: the same bytes for the same figure
+processes.py    many figures at once; aside.py: the report of a run, by a process that starts with it
 report.py       `build(folder)`: records -> tables/*.csv, figures/*.png and *.svg, report.html
 """

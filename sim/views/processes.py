@@ -26,6 +26,8 @@ Place = tuple[int, int]
 
 NUMBER = 4
 """Bytes of a task's number in the pipe that hands out the tasks of a group."""
+RARELY = (50_000, 20, 20)
+"""Objects made before garbage is looked for: a figure is some ten thousand, each import some hundred."""
 DIES_WITH_PARENT = 1
 """PR_SET_PDEATHSIG: the signal that a process gets when its parent is gone."""
 
@@ -103,6 +105,7 @@ def _begun(parent: int, theirs: Connection, ours: Connection, work: Callable[...
     if os.getppid() != parent:
         return
     gc.freeze()  # nothing that was there before becomes garbage: it need not be looked at
+    gc.set_threshold(*RARELY)
     try:
         work(ours, *given)
     except BaseException as error:  # raised again by who waits for the results
