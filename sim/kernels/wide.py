@@ -10,10 +10,11 @@ import operator
 from typing import Any
 
 from numba import types
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.core.typing.templates import AbstractTemplate, infer, infer_global, signature
 from numba.extending import lower_builtin, models, register_model, type_callable
 
 from sim.catalog.matrices import wide
+from sim.kernels import emit
 
 
 class Numbers(types.Type):
@@ -46,6 +47,16 @@ class _Get(AbstractTemplate):
         return signature(types.float64, args[0], types.intp) if isinstance(args[0], Numbers) else None
 
 
+@infer
+class _GetAt(AbstractTemplate):
+    """The same at a place known when the caller is compiled: found sooner among all that has places."""
+
+    key = "static_getitem"
+
+    def generic(self, args: Any, kws: Any) -> Any:
+        return signature(types.float64, *args) if isinstance(args[0], Numbers) else None
+
+
 @infer_global(operator.setitem)
 class _Set(AbstractTemplate):
     def generic(self, args: Any, kws: Any) -> Any:
@@ -57,6 +68,12 @@ class _Set(AbstractTemplate):
 @lower_builtin(operator.getitem, Numbers, types.Integer)
 def _get(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     number = builder.load(builder.gep(args[0], [args[1]]))
+    return context.cast(builder, number, signature.args[0].real, types.float64)
+
+
+@lower_builtin("static_getitem", Numbers, types.Any)
+def _get_at(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    number = builder.load(builder.gep(args[0], [emit.integer(args[1])]))
     return context.cast(builder, number, signature.args[0].real, types.float64)
 
 

@@ -73,26 +73,23 @@ def remember(notes: Any, vectors: Any, g: Any, history: Any) -> None:
 
 def direct(notes: Any, vectors: Any, g: Any, history: Any) -> None:
     """d ← −H g by the two loops over the pairs held: back from the newest, then forth again."""
-    size, held, slot = g.size, floor(notes[PAIRS]), floor(notes[NEWEST])
+    size, held, newest = g.size, floor(notes[PAIRS]), floor(notes[NEWEST])
     d = row(vectors, DIRECTION, size)
     blend(d, 0.0, g, -1.0, g)
     for turn in range(2 * held):
-        back, kept = turn < held, NUMBERS + history + slot
-        one, other = VECTORS + slot, VECTORS + history + slot
-        if not back:
-            one, other = other, one
-        share = -notes[NUMBERS + slot] * inner(row(vectors, one, size), d)
-        if back:
-            notes[kept] = share
-        else:
-            share -= notes[kept]
-        blend(d, 1.0, d, share, row(vectors, other, size))
+        slot, along = newest - turn, 0
+        if turn >= held:
+            slot, along = newest + turn + 1 - 2 * held, history
+        if slot < 0:
+            slot += history
+        share = -notes[NUMBERS + slot] * inner(row(vectors, VECTORS + slot + along, size), d)
+        before = notes[NUMBERS + history + slot]
+        notes[NUMBERS + history + slot] = share
+        if turn >= held:
+            share -= before
+        blend(d, 1.0, d, share, row(vectors, VECTORS + history + slot - along, size))
         if turn == held - 1:
             blend(d, 0.0, d, notes[SCALE], d)
-        elif back:
-            slot = (slot if slot > 0 else history) - 1
-        else:
-            slot = slot + 1 if slot + 1 < history else 0
 
 
 def cubic(notes: Any, low: Any, high: Any) -> Any:
@@ -101,17 +98,19 @@ def cubic(notes: Any, low: Any, high: Any) -> Any:
     b, f_b, g_b = notes[ENDS + 3], notes[ENDS + 4], notes[ENDS + 5]
     first = g_a + g_b - 3.0 * (f_a - f_b) / (a - b)
     square = first * first - g_a * g_b
-    if not square >= 0.0:
-        return 0.5 * (low + high)
-    if a > b:
-        a, g_a, b, g_b = b, g_b, a, g_a
-    root = square**0.5
-    place = b - (b - a) * ((g_b + root - first) / (g_b - g_a + 2.0 * root))
-    if place < low:
-        return low
-    if place > high:
-        return high
-    return place if place >= low else 0.5 * (low + high)  # not a number: neither
+    if square >= 0.0:
+        if a > b:
+            a, b = b, a
+            g_a, g_b = g_b, g_a
+        root = square**0.5
+        place = b - (b - a) * ((g_b + root - first) / (g_b - g_a + 2.0 * root))
+        if place < low:
+            return low
+        if place > high:
+            return high
+        if place == place:  # is a number
+            return place
+    return 0.5 * (low + high)
 
 
 def put(notes: Any, vectors: Any, end: Any, length: Any, value: Any, slope: Any, g: Any) -> None:
@@ -128,7 +127,8 @@ def lower(notes: Any) -> Any:
 
 def widen(notes: Any, vectors: Any, g: Any, value: Any, slope: Any, most: Any) -> Any:
     """Judge a trial outside any bracket; true if the search is over."""
-    length, start, down, trials = notes[LENGTH], notes[VALUE], notes[SLOPE], notes[TRIALS]
+    length, trials = notes[LENGTH], notes[TRIALS]
+    start, down = notes[VALUE], notes[SLOPE]
     high = (value > start + SUFFICIENT * length * down) | ((trials > 1.0) & (value >= notes[ENDS + 1]))
     put(notes, vectors, 1, length, value, slope, g)
     if trials >= most:  # the better of this trial and the base
@@ -171,7 +171,7 @@ def inside(notes: Any) -> Any:
     if short & ((notes[SHORT] > 0.0) | (over <= 0.0) | (under <= 0.0)):
         length = high - margin if over < under else low + margin
         short = False
-    notes[SHORT] = 1.0 if short else 0.0
+    notes[SHORT] = short
     return length
 
 
