@@ -2,7 +2,7 @@
 
 A loss sees the outputs of a mini-batch as (outputs, batch), targets alike (classes as
 one-hot rows), and writes the loss ℓ of every sample and ∂ℓ/∂output.  The kernels take
-the mean over the mini-batch.  ``scratch`` is (2, batch) room for a loss to use.
+the mean over the mini-batch; ``losses`` is zero before.  ``scratch`` is (2, batch) room for a loss to use.
 
 The trait ``equations`` is how ℓ = f + Σ_k g(a_k, y_k) is written out for a reader: f, g and ∂ℓ/∂a_k, of the
 outputs a, the targets y, and S = Σ_k exp(a_k).  A loss without it is written by its name.
@@ -15,6 +15,7 @@ from typing import Any
 from sim.catalog.mathematics import exp, log1p
 from sim.catalog.quadratic import CURVATURE
 from sim.catalog.registry import Family
+from sim.catalog.sums import column_dots, column_maxima, column_totals, exponentiate, lower, share_out
 
 loss = Family("loss", supplied=5)
 """Arguments the kernels supply: outputs, targets, delta, losses, scratch."""
@@ -48,22 +49,15 @@ def softmax_cross_entropy(outputs: Any, targets: Any, delta: Any, losses: Any, s
     Source: Bridle 1990.
     """
     peak, rest = scratch[0], scratch[1]
-    for b in range(outputs.shape[1]):
-        peak[b] = outputs[0, b]
-        rest[b] = -1.0
-    for k in range(1, outputs.shape[0]):
-        for b in range(outputs.shape[1]):
-            peak[b] = outputs[k, b] if outputs[k, b] > peak[b] else peak[b]
-    for k in range(outputs.shape[0]):
-        for b in range(outputs.shape[1]):
-            delta[k, b] = exp(outputs[k, b] - peak[b])
-            rest[b] += delta[k, b]
-    for b in range(outputs.shape[1]):
-        losses[b] = log1p(rest[b])
-    for k in range(outputs.shape[0]):
-        for b in range(outputs.shape[1]):
-            losses[b] += targets[k, b] * (peak[b] - outputs[k, b])
-            delta[k, b] = delta[k, b] / (1.0 + rest[b]) - targets[k, b]
+    column_maxima(outputs, peak)
+    lower(outputs, peak, delta)
+    column_dots(targets, delta, losses)
+    exponentiate(delta)
+    column_totals(delta, -1.0, rest)
+    for b in range(rest.size):
+        losses[b] = log1p(rest[b]) - losses[b]
+        rest[b] = 1.0 / (1.0 + rest[b])
+    share_out(delta, rest, targets)
 
 
 @loss(

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-import sim.kernels.scalar
-import sim.kernels.sums  # noqa: F401  (registers the compiled sums)
+import sim.kernels.scalar  # noqa: F401  (registers the compiled elementary functions)
 from sim.catalog.activations import activation as activations
 from sim.catalog.registry import Part
+from sim.catalog.sums import clear
 from sim.kernels import jit, layerwise
 from sim.kernels.loops import each
+from sim.kernels.sums import wide_sum
 from sim.kernels.tuples import flat, put, taken, widened
 
 LINEAR = activations["linear"]
@@ -67,15 +68,11 @@ def _loss(outputs, targets, delta, scratch, count):
     function(outputs, targets, delta, losses, scratch[1:])
     share = 1.0 / types.float64(count)
     narrow = REAL(share)
-    for k in range(delta.shape[0]):
-        for b in range(count):
-            delta[k, b] *= narrow
-        for b in range(count, delta.shape[1]):
-            delta[k, b] = REAL(0.0)
-    mean = 0.0
-    for b in range(count):
-        mean += types.float64(losses[b])
-    return mean * share
+    slopes = flat(delta)
+    for i in range(slopes.size):
+        slopes[i] *= narrow
+    clear(delta, count)
+    return wide_sum(losses[:count]) * share
 
 
 REAL: Any = types.float64

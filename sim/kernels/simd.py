@@ -22,8 +22,8 @@ from sim.kernels import emit
 from sim.kernels.emit import HAS_FMA, Vector, lanes
 
 __all__ = [
-    "HAS_FMA", "Vector", "address", "borrowed", "fma", "horizontal_sum", "lanes", "lanes_of", "load",
-    "load_first", "prefetch", "splat", "store", "widen",
+    "HAS_FMA", "Vector", "address", "borrowed", "fma", "horizontal_sum", "lanes", "lanes_of", "larger",
+    "load", "load_first", "prefetch", "splat", "store", "widen",
 ]  # fmt: skip
 
 
@@ -194,6 +194,16 @@ def _binary(operation: Any, instruction: str) -> None:
 
 for _operation, _instruction in [(operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")]:
     _binary(_operation, _instruction)
+
+
+@intrinsic
+def larger(typing: Any, value: Any, other: Any) -> Any:
+    """The larger of each lane; where they cannot be compared, ``other``."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", *args), *args)
+
+    return value(value, other), generate
 
 
 def _halves(builder: Any, value: Any, count: int) -> tuple[Any, Any]:

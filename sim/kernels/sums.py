@@ -11,8 +11,24 @@ import math
 from numba import types
 from numba.extending import lower_builtin, overload, type_callable
 
+from sim.catalog.mathematics import exp
 from sim.catalog.matrices import inner
-from sim.catalog.sums import clear, dot, real, remove, rescale, row_dots, row_totals, total
+from sim.catalog.sums import (
+    clear,
+    column_dots,
+    column_maxima,
+    column_totals,
+    dot,
+    exponentiate,
+    lower,
+    real,
+    remove,
+    rescale,
+    row_dots,
+    row_totals,
+    share_out,
+    total,
+)
 from sim.kernels import jit
 from sim.kernels.simd import (
     address,
@@ -20,6 +36,7 @@ from sim.kernels.simd import (
     horizontal_sum,
     lanes,
     lanes_of,
+    larger,
     load,
     load_first,
     splat,
@@ -27,6 +44,7 @@ from sim.kernels.simd import (
     widen,
 )
 from sim.kernels.tiles import dot_rows, sum_rows
+from sim.kernels.tuples import flat
 
 
 @type_callable(real)
@@ -118,6 +136,81 @@ def _remove(row, centre, other, share, factor):
     return implementation
 
 
+@overload(column_maxima)
+def _column_maxima(matrix, target):
+    def implementation(matrix, target):
+        rows, columns = matrix.shape
+        for b in range(0, columns, lanes_of(matrix)):
+            largest = load(matrix, b)
+            for i in range(b + columns, rows * columns, columns):
+                largest = larger(load(matrix, i), largest)
+            store(target, b, largest)
+
+    return implementation
+
+
+@overload(column_totals)
+def _column_totals(matrix, start, target):
+    def implementation(matrix, start, target):
+        rows, columns = matrix.shape
+        for b in range(0, columns, lanes_of(matrix)):
+            sum_of = splat(start)
+            for i in range(b, rows * columns, columns):
+                sum_of = sum_of + load(matrix, i)
+            store(target, b, sum_of)
+
+    return implementation
+
+
+@overload(column_dots)
+def _column_dots(left, right, target):
+    zero = left.dtype(0)
+
+    def implementation(left, right, target):
+        rows, columns = left.shape
+        for b in range(0, columns, lanes_of(left)):
+            sum_of = splat(zero)
+            for i in range(b, rows * columns, columns):
+                sum_of = fma(load(left, i), load(right, i), sum_of)
+            store(target, b, sum_of)
+
+    return implementation
+
+
+@overload(lower)
+def _lower(matrix, row, target):
+    def implementation(matrix, row, target):
+        rows, columns = matrix.shape
+        for b in range(0, columns, lanes_of(matrix)):
+            lowered_by = load(row, b)
+            for i in range(b, rows * columns, columns):
+                store(target, i, load(matrix, i) - lowered_by)
+
+    return implementation
+
+
+@overload(share_out)
+def _share_out(matrix, factors, other):
+    def implementation(matrix, factors, other):
+        rows, columns = matrix.shape
+        for b in range(0, columns, lanes_of(matrix)):
+            factor = load(factors, b)
+            for i in range(b, rows * columns, columns):
+                store(matrix, i, load(matrix, i) * factor - load(other, i))
+
+    return implementation
+
+
+@overload(exponentiate)
+def _exponentiate(matrix):
+    def implementation(matrix):
+        values = flat(matrix)
+        for i in range(values.size):
+            values[i] = exp(values[i])
+
+    return implementation
+
+
 @overload(clear)
 def _clear(matrix, count):
     def implementation(matrix, count):
@@ -140,6 +233,19 @@ def square_sum(row):
     if whole < row.size:
         value = widen(load_first(row, whole, row.size - whole))
         partial = fma(value, value, partial)
+    return horizontal_sum(partial)
+
+
+@jit.inlined
+def wide_sum(row):
+    """Σ row[i] accumulated in float64, whatever the precision of the row."""
+    step = lanes_of(row)
+    partial = widen(load_first(row, 0, 0))
+    whole = row.size - row.size % step
+    for i in range(0, whole, step):
+        partial = partial + widen(load(row, i))
+    if whole < row.size:
+        partial = partial + widen(load_first(row, whole, row.size - whole))
     return horizontal_sum(partial)
 
 
