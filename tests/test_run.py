@@ -70,7 +70,8 @@ def training(monkeypatch, made_up) -> MadeUp:
     stand_in = MadeUp(made_up)
     monkeypatch.setattr("sim.kernels.jit.digest", lambda: "made up")
     drawing = SimpleNamespace(
-        build=lambda directory, jobs=1: (Path(directory) / "report.html").write_text("drawn")
+        build=lambda directory, jobs=1: (Path(directory) / "report.html").write_text("drawn"),
+        ready=lambda: None,
     )
     for package, name, module in ((sim, "execute", stand_in), (sim.views, "report", drawing)):
         monkeypatch.setattr(package, name, module, raising=False)
@@ -405,7 +406,7 @@ class Slow(MadeUp):
         super().execute(plan, batches, jobs, kept, on_failure)
 
 draw = lambda directory, jobs=1: (Path(directory) / "report.html").write_text("drawn")
-drawing = SimpleNamespace(build=draw)
+drawing = SimpleNamespace(build=draw, ready=lambda: None)
 for package, name, module in ((sim, "execute", Slow(made_up_records)), (sim.views, "report", drawing)):
     setattr(package, name, module)
     sys.modules[package.__name__ + "." + name] = module

@@ -43,10 +43,10 @@ def _there(helper: processes.Helper, directory: Path) -> None:
 
 
 def _serve(connection: Connection, jobs: int) -> None:
-    """Import, then draw what is asked for, until nothing more can be asked for."""
-    from sim.views import report, style
+    """Get ready, then draw what is asked for, until nothing more can be asked for."""
+    from sim.views import report
 
-    style.settings()
+    report.ready()
     while True:
         try:
             directory = connection.recv()

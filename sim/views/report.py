@@ -30,6 +30,18 @@ PARTS: dict[str, Callable[[Path, int], Part]] = {
 """What tells the records of each section of a study."""
 
 
+def ready() -> None:
+    """Import and load what every report needs: to whoever waits for records anyway it costs no time."""
+    import jinja2  # noqa: F401
+    import pyarrow.dataset  # noqa: F401
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    figure.text(0, 0, "0")
+    for kind in saving.SAVED:
+        saving.image(figure, kind)
+
+
 def build(directory: str | Path, jobs: int = 1) -> Path:
     """Write tables/*.csv, figures/*.png and *.svg and report.html from the records; returns the page's path.
 
