@@ -20,18 +20,19 @@ from numba.np.linalg import ensure_lapack
 
 import sim.kernels.wide  # noqa: F401  (registers what it says of matrices)
 from sim.catalog import matrices
-from sim.catalog.matrices import part
+from sim.catalog.matrices import part, row
 from sim.catalog.optimizers import averaged, quasi_newton
 from sim.catalog.optimizers import layerwise as own_layers
 from sim.catalog.optimizers.family import HIDDEN, OUTER, VECTOR, Rule
 from sim.kernels import emit, jit
 from sim.kernels.layout import Layer
-from sim.kernels.tuples import taken
+from sim.kernels.tuples import flat, taken
 
 FAN_IN, FAN_OUT, WEIGHT, SCALE, SHIFT = (
     Layer._fields.index(name) for name in ("fan_in", "fan_out", "weight", "scale", "shift")
 )
 """Columns of the table of layers; W is followed by bias, scale and shift."""
+FIELDS = len(Layer._fields)
 
 
 def _compiled_as_it_stands(function: Callable[..., Any]) -> None:
@@ -164,21 +165,22 @@ COUNT = SLOTS = PAIRS = ROOM = WITH_ROOM = 0
 
 def update_layers(table, theta, gradient, state, constants, value):
     """One step of a layerwise rule: of each layer W, b and, with a normalizer, scale and shift."""
-    settings = taken(constants, COUNT)
+    settings, layers = taken(constants, COUNT), flat(table)
     place, last, widest = SLOTS * theta.size, table.shape[0] - 1, 0
     for number in range(table.shape[0]):  # comparisons: ``max`` is a function to compile
-        inputs, outputs = table[number, FAN_IN], table[number, FAN_OUT]
-        if inputs > widest:
-            widest = inputs
-        if outputs > widest:
-            widest = outputs
+        layer = row(layers, number, FIELDS)
+        if layer[FAN_IN] > widest:
+            widest = layer[FAN_IN]
+        if layer[FAN_OUT] > widest:
+            widest = layer[FAN_OUT]
     spare = room(ROOM * widest * widest, theta)
     for number in range(table.shape[0]):
-        layer = table[number]
-        rows, vectors = layer[FAN_OUT], layer[SHIFT] > layer[SCALE]
-        for which in range(4 if vectors else 2):  # one call: it is compiled once
-            kind = VECTOR if which > 0 else (HIDDEN if 0 < number < last else OUTER)
-            columns = layer[FAN_IN] if which == 0 else 1
+        layer = row(layers, number, FIELDS)
+        rows, normalized = layer[FAN_OUT], layer[SHIFT] > layer[SCALE]
+        for which in range(2 + 2 * normalized):  # one call: it is compiled once
+            kind, columns = VECTOR, 1
+            if which == 0:
+                kind, columns = HIDDEN if (number > 0) & (number < last) else OUTER, layer[FAN_IN]
             start, size = layer[WEIGHT + which], rows * columns
             if size > 0:
                 function(
