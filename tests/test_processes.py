@@ -94,14 +94,17 @@ os.kill(os.getpid(), signal.SIGKILL)
 @forking
 def test_helpers_end_with_their_parent():
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", LEFT_ALONE], capture_output=True, text=True, env=environment)
-    assert done.returncode == -signal.SIGKILL
-    for _ in range(100):
-        status = Path(f"/proc/{int(done.stdout)}/status")
-        if not status.exists() or "State:\tZ" in status.read_text():
-            return
-        time.sleep(0.05)
-    pytest.fail("the helper lives on")
+    words = [sys.executable, "-c", LEFT_ALONE]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as parent:
+        helper = int(parent.stdout.readline())
+        assert parent.wait() == -signal.SIGKILL
+        status = Path(f"/proc/{helper}/status")
+        for _ in range(100):
+            if not status.exists() or "State:\tZ" in status.read_text():
+                return
+            time.sleep(0.05)
+        os.kill(helper, signal.SIGKILL)
+        pytest.fail("the helper lives on")
 
 
 def test_the_report_is_built_aside(tmp_path, monkeypatch):
