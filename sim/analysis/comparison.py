@@ -85,14 +85,19 @@ def paired_effects(
 ) -> list[pd.DataFrame]:
     """The table of :func:`paired_effect` for each of several quantities, over the same pairs."""
     by = [column for column in by if column != factor]
-    if match is None:
-        match = [
-            "grid",
-            "replicate",
-            *(name for name in (*FACTORS, "lr", "precision") if name != factor and name in runs),
-        ]
-    pairs = _pairs(runs, factor, baseline, match, by)
+    pairs = _pairs(runs, factor, baseline, _others(runs, factor) if match is None else match, by)
     return [_effect(runs, factor, baseline, by, quantity, pairs, better) for quantity in quantities]
+
+
+def any_pair(runs: pd.DataFrame, factor: str, baseline: Any) -> bool:
+    """Whether :func:`paired_effect` has anything to compare."""
+    return len(_pairs(runs, factor, baseline, _others(runs, factor), ()).level) > 0
+
+
+def _others(runs: pd.DataFrame, factor: str) -> list[str]:
+    """What the runs of a pair agree in: grid, replicate, and every factor but this one."""
+    factors = (name for name in (*FACTORS, "lr", "precision") if name != factor and name in runs)
+    return ["grid", "replicate", *factors]
 
 
 def _effect(

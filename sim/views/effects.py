@@ -10,6 +10,7 @@ from sim.views.records import GridRecords
 from sim.views.rows import Row
 
 QUANTITIES = ("final_test_accuracy", "final_train_accuracy", "final_test_loss", "final_train_loss")
+RATIO = "log10_gradient_ratio"
 CIRCUMSTANCES = ("activation", "depth", "initializer", "dataset", "samples", "optimizer", "width", "steps")
 """Factors by which the table tells a treatment's effect."""
 
@@ -26,8 +27,17 @@ def effects(grid: GridRecords, by: tuple[str, ...] = ()) -> pd.DataFrame:
     return grid.effects[by]
 
 
+def any_effect(grid: GridRecords) -> bool:
+    """Whether `effects` has a row: whether a quantity was measured and any two networks are a pair."""
+    return bool(_quantities(grid)) and any(
+        comparison.any_pair(grid.runs, factor, grid.baseline(factor)) for factor in grid.treatments
+    )
+
+
 def _counted(grid: GridRecords, by: tuple[str, ...]) -> pd.DataFrame:
-    runs, quantities = _with_ratio(grid)
+    runs, quantities = grid.runs, _quantities(grid)
+    if RATIO in quantities:
+        runs = runs.assign(**{RATIO: gradients.log10_ratio(runs, grid.layers, checkpoint=-1)})
     of_factor = [
         comparison.paired_effects(runs, factor, grid.baseline(factor), by, quantities)
         for factor in grid.treatments
@@ -67,13 +77,10 @@ def divergence_told(frame: pd.DataFrame) -> str:
     return f"diverged: {wording.enumeration(told)}"
 
 
-def _with_ratio(grid: GridRecords) -> tuple[pd.DataFrame, list[str]]:
-    """Runs with the quantities that they have, and the names of these."""
+def _quantities(grid: GridRecords) -> list[str]:
+    """Names of the quantities that were measured."""
     runs = grid.runs
     final = [quantity for quantity in QUANTITIES if grid.measured(quantity)][:1]
     target = f"steps_to_{grid.target}"
     steps = [target] if grid.target and target in runs and runs[target].notna().any() else []
-    if not grid.measured("log10_grad_pre") or grid.deepest < 2:
-        return runs, final + steps
-    ratio = gradients.log10_ratio(runs, grid.layers, checkpoint=-1)
-    return runs.assign(log10_gradient_ratio=ratio), [*final, *steps, "log10_gradient_ratio"]
+    return [*final, *steps, *([RATIO] if grid.measured("log10_grad_pre") and grid.deepest >= 2 else [])]

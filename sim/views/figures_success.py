@@ -11,7 +11,7 @@ from sim.analysis import convergence
 from sim.study import Target
 from sim.views import drawing, layout, style, wording
 from sim.views.arrangement import Arrangement, arrange, arrange_heatmap, factors_of
-from sim.views.effects import effects, pairs_told
+from sim.views.effects import any_effect, effects, pairs_told
 from sim.views.heatmaps import Scale, heatmap
 from sim.views.records import GridRecords
 from sim.views.registry import Drawing, figure
@@ -148,7 +148,7 @@ def _speed_caption(arranged: Arrangement, grid: GridRecords) -> str:
     )
 
 
-@figure(title="Effect of each treatment, paired", applies=lambda grid: len(effects(grid)) > 0)
+@figure(title="Effect of each treatment, paired", applies=any_effect)
 def paired_effects(grid: GridRecords) -> Drawing:
     """Mean difference of each treatment to its baseline over pairs with the same draws, and its interval."""
     frame = effects(grid)
