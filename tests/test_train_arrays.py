@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import naive
 import numpy as np
 import pytest
@@ -9,10 +11,15 @@ from cases import CLIPPINGS, LOSSES, NORMALIZERS, Case, cases, difference, optim
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-SETTLED = 1e-13
-"""Problems that turn 4 units in the last place of their weights into more than this over 20 steps are
-left out (about 1 in 10, mostly deep and narrow batch-normalized ones): no float64 code can be held to 1e-12
+SETTLED = 2e-13
+"""Problems that turn a few units in the last place of their weights into more than this over 20 steps are
+left out (about 1 in 10, mostly deep and narrow normalized ones): no float64 code can be held to 1e-12
 there."""
+
+
+def unsettled(case: Case, twin: dict[str, Any]) -> float:
+    """What becomes of the last places of the weights; how they are moved matters, so in several ways."""
+    return max(difference(case.twin(nudge), twin) for nudge in (1, 2, 4))
 
 
 def assert_like_twin(case: Case) -> None:
@@ -30,7 +37,7 @@ def test_any_network_trains_as_its_twin(activation: object, data: st.DataObject)
     case = data.draw(cases(activation))
     twin = case.twin()
     assume(max(twin["losses"]) < 100 * twin["losses"][0])
-    assume(difference(case.twin(nudge=4), twin) <= SETTLED)
+    assume(unsettled(case, twin) <= SETTLED)
     assert difference(case.kernel(), twin) <= 1e-12
 
 

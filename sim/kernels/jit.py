@@ -170,7 +170,7 @@ def inlined(function: Callable[..., Any]) -> Any:
     (``inline="always"`` is no alternative: type inference of one large function takes twice
     as long as of its pieces.)
     """
-    return numba.njit(forceinline=True, **BARE)(function)
+    return numba.njit(forceinline=True, **CALLED)(function)
 
 
 def called(function: Callable[..., Any]) -> Any:

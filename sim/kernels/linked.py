@@ -2,8 +2,8 @@
 
 Numba optimizes what every function links together, and makes machine code of it, on the supposition
 that each may be run by itself.  A function of ours that only kernels call never is: its code is
-handed on as it was written, called and not inlined, and each kernel optimizes it once, with the rest.
-That takes a quarter to a third off the time to compile an optimizer that sees matrices.
+handed on as it was written, inlined or called as its flags say, and each kernel optimizes it once, with
+the rest.  That takes a third off the time to compile, and the kernels are as fast.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class Linked(JITCodeLibrary):
             self._reload_init.update(library._reload_init)
             self._final_module.link_in(library._get_module_for_linking(), preserve=True)
         for function in self._final_module.functions:
-            if not function.is_declaration and function.linkage == llvm.Linkage.external:
+            inlined = any(b"alwaysinline" in attribute for attribute in function.attributes)
+            if not function.is_declaration and function.linkage == llvm.Linkage.external and not inlined:
                 function.add_function_attribute("noinline")
         self._finalized = True
 
