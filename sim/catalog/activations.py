@@ -28,11 +28,11 @@ from sim.catalog import mathematics
 from sim.catalog.mathematics import (
     absolute,
     copysign,
-    decays,
     exp,
     exponentials,
     fma,
     gaussian,
+    growth,
     log1p,
     maximum,
     minimum,
@@ -91,13 +91,14 @@ def textbook_sigmoid(x: Any) -> tuple[Any, Any]:
 def tanh(x: Any) -> tuple[Any, Any]:
     """tanh x; slope 1/cosh² x, to full precision where tanh² x has rounded to 1.
 
+    A slope below 6e-38 (float64: 1.1e-307) is 0.
     Source: LeCun et al. 1998.
     """
     size = absolute(x)
-    decay, less, scale = decays(size + size)
-    inverse = 1.0 / (2.0 + less)
-    gap = (decay + decay) * inverse  # times scale: 1 - |tanh x|
-    return copysign(less * inverse, x), fma(-gap, gap, gap + gap) * scale
+    grown, beyond = growth(size + size)
+    inverse = 1.0 / (2.0 + grown)
+    gap = inverse + inverse  # 1 - |tanh x|
+    return copysign(grown * inverse, x), where(beyond, 0.0, fma(-gap, gap, gap + gap))
 
 
 @activation(largest_slope=1.0, equations=("max(0, z)", "1 if z > 0 else 0"))

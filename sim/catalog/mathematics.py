@@ -71,9 +71,10 @@ def exponentials(x: Any) -> tuple[Any, Any]:
     return np.exp(x), np.expm1(x)
 
 
-def decays(x: Any) -> tuple[Any, Any, Any]:
-    """(d, e⁻ˣ - 1, s) with e⁻ˣ = d·s, for x ≥ 0: s is 1 but where e⁻ˣ is too small for a normal number."""
-    return np.exp(-x), np.expm1(-x), np.ones_like(x)[()]
+def growth(x: Any) -> tuple[Any, Any]:
+    """(eˣ - 1, whether x is beyond an end) for x ≥ 0; beyond it, near the largest number, eˣ is that at it."""
+    end = 87.25 if np.asarray(x).dtype == np.float32 else 708.25
+    return np.expm1(minimum(x, end)), x > end
 
 
 def gaussian(x: Any, rate: Any) -> Any:

@@ -121,25 +121,16 @@ def powers(typing: Any, shifted: Any) -> Any:
 
 
 @intrinsic
-def falling_power(typing: Any, shifted: Any) -> Any:
-    """(a, b), powers of two with a·b = 2ᵏ and a ≥ 2^(1 - bias), for k + bias ≤ bias in the low bits of
-    ``shifted``, whose high bits are those of 1.5 times a power of two.
-
-    b is 1 but where 2ᵏ is subnormal.
-    """
+def rising_power(typing: Any, shifted: Any) -> Any:
+    """2ᵏ for k + bias in the low bits of ``shifted``, 0 ≤ k ≤ bias."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = arguments[0].type
-        integer, mantissa, bias = _shape(kind)
-        bits = builder.bitcast(arguments[0], integer)
-        lowest = integer(((bias + mantissa) << mantissa) + (1 << (mantissa - 1)) + 1)
-        normal = builder.select(builder.icmp_signed(">", bits, lowest), bits, lowest)
-        rest = builder.shl(builder.sub(bits, normal), integer(mantissa))
-        one = integer(bias << mantissa)
-        pair = builder.shl(normal, integer(mantissa)), builder.add(rest, one)
-        return context.make_tuple(builder, signature.return_type, [builder.bitcast(p, kind) for p in pair])
+        integer, mantissa, _ = _shape(kind)
+        field = builder.shl(builder.bitcast(arguments[0], integer), integer(mantissa))
+        return builder.bitcast(field, kind)
 
-    return types.UniTuple(shifted, 2)(shifted), generate
+    return shifted(shifted), generate
 
 
 def _root_half(integer: Any) -> Any:

@@ -41,8 +41,8 @@ FLOAT32 = _table(
     np.float32,
     **_SHARED,
     exp_magic=1.5 * 2.0**23 + 2 * 127,
-    decay_magic=1.5 * 2.0**23 + 127,
-    decay_end=106.5,  # above: 4e⁻ˣ is 0
+    growth_magic=1.5 * 2.0**23 + 127,
+    growth_end=87.25,  # 1/eˣ is a normal number up to here
     exp_low=-104.5,  # below: 0
     exp_high=89.0,  # above: inf
     ln2_upper=0.693145751953125,
@@ -90,8 +90,8 @@ FLOAT64 = _table(
     **_SHARED,
     exp_magic=1.5 * 2.0**52 + 2 * 1023,
     magic=1.5 * 2.0**52,
-    decay_magic=1.5 * 2.0**52 + 1023,
-    decay_end=748.0,
+    growth_magic=1.5 * 2.0**52 + 1023,
+    growth_end=708.25,
     exp_low=-746.0,
     exp_high=710.0,
     ln2_upper=0.693147180369123816,
