@@ -74,7 +74,7 @@ def test_a_path_trains_as_well_at_a_share_of_its_own_peak(path):
 def test_a_path_agrees_with_the_naive_twin(path):
     """The tests that compare kernels with plain NumPy, on the code for that path."""
     _usable(path)
-    files = ["tests/test_fleet.py", "tests/test_network.py"]
+    files = ["tests/test_fleet.py", "tests/test_network.py", "tests/test_vectors.py"]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
     settings = {**forced.environment(path), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True)

@@ -89,6 +89,11 @@ def broadcast(builder: Any, scalar: Any, vector: Vector) -> Any:
     return builder.shuffle_vector(single, ir.Constant(kind, ir.Undefined), lanes_from)
 
 
+def constant(number: float, vector: Vector) -> Any:
+    """A vector with a number known beforehand in every lane."""
+    return ir.Constant(llvm_type(vector), [number] * vector.count)
+
+
 def _suffix(kind: ir.VectorType) -> str:
     """How LLVM names the type in an intrinsic, for instance v16f32."""
     return f"v{kind.count}f{32 if kind.element == ir.FloatType() else 64}"
@@ -103,6 +108,43 @@ def fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return builder.call(intrinsic, [a, b, c])
 
 
+def unary(builder: Any, name: str, a: Any) -> Any:
+    """LLVM's intrinsic ``name`` of each lane, for instance sqrt."""
+    kind = ir.FunctionType(a.type, [a.type])
+    return builder.call(
+        cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.{_suffix(a.type)}"), [a]
+    )
+
+
+def _reciprocal(builder: Any, a: Any) -> Any:
+    """1/a to 14 bits: an AVX-512 instruction."""
+    kind, lanes_of_mask = a.type, ir.IntType(a.type.count)
+    name = f"llvm.x86.avx512.rcp14.p{'s' if kind.element == ir.FloatType() else 'd'}.512"
+    function = ir.FunctionType(kind, [kind, kind, lanes_of_mask])
+    intrinsic = cgutils.get_or_insert_function(builder.module, function, name)
+    return builder.call(intrinsic, [a, ir.Constant(kind, ir.Undefined), lanes_of_mask(-1)])
+
+
+def divide(builder: Any, vector: Vector, a: Any, b: Any) -> Any:
+    """a/b of each lane, with AVX-512 to 1 unit in the last place, elsewhere correctly rounded.
+
+    The divider takes a vector every 6 to 16 cycles, and a square root the same one.  A reciprocal of 14
+    bits, in float64 doubled by a step of Newton's, gives a first quotient q; its exact remainder a - q·b
+    times the reciprocal is what q lacks.  Where there is none to be had (b = 0, a or b infinite) a times
+    the reciprocal is the limit.  |b| is meant to lie between the smallest normal number and its reciprocal.
+    """
+    if REGISTER_BYTES < 64:
+        return builder.fdiv(a, b)
+    inverse, negative = _reciprocal(builder, b), builder.fneg(b)
+    limit = first = builder.fmul(a, inverse)
+    if vector.real == types.float64:
+        inverse = fma(builder, inverse, fma(builder, negative, inverse, constant(1.0, vector)), inverse)
+        first = builder.fmul(a, inverse)
+    remainder = fma(builder, negative, first, a)
+    known = builder.fcmp_ordered("ord", remainder, remainder)
+    return builder.select(known, fma(builder, remainder, inverse, first), limit)
+
+
 def mask(builder: Any, count: Any, vector: Vector) -> Any:
     """Lanes below ``count``."""
     index = ir.VectorType(ir.IntType(32), vector.count)
@@ -112,6 +154,16 @@ def mask(builder: Any, count: Any, vector: Vector) -> Any:
         wide, ir.Constant(index, ir.Undefined), ir.Constant(index, [0] * vector.count)
     )
     return builder.icmp_signed("<", ir.Constant(index, list(range(vector.count))), wide)
+
+
+def load_first(builder: Any, place: Any, vector: Vector, chosen: Any) -> Any:
+    """Load the lanes of a mask only; the others are zero."""
+    source, kind = builder.bitcast(place, llvm_type(vector).as_pointer()), llvm_type(vector)
+    kinds = [source.type, ir.IntType(32), chosen.type, kind]
+    name = f"llvm.masked.load.{_suffix(kind)}.p0"
+    intrinsic = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, kinds), name)
+    align = ir.Constant(ir.IntType(32), vector.real.bitwidth // 8)
+    return builder.call(intrinsic, [source, align, chosen, constant(0.0, vector)])
 
 
 def store_first(builder: Any, value: Any, place: Any, vector: Vector, chosen: Any) -> None:

@@ -19,9 +19,10 @@ from sim.catalog.activations import activation as activations
 from sim.catalog.registry import Part
 from sim.catalog.sums import clear
 from sim.kernels import jit, layerwise
-from sim.kernels.loops import each
+from sim.kernels.loops import each, each_vector
 from sim.kernels.sums import wide_sum
 from sim.kernels.tuples import flat, put, taken, widened
+from sim.kernels.vectors import takes_vectors
 
 LINEAR = activations["linear"]
 
@@ -124,7 +125,7 @@ def _write(state, i, values):
     state[LAST, i] = values[LAST + 1]
 
 
-LAST = 0
+SLOTS = LAST = 0
 fewer: Any = None
 read: Any = None
 write: Any = None
@@ -137,6 +138,11 @@ def _update(table, theta, gradient, state, constants, value):
         values = function(theta[i], gradient[i], *read(state, i), *settings)
         theta[i] = values[0]
         write(state, i, values)
+
+
+def _update_vectors(table, theta, gradient, state, constants, value):
+    """The same of a rule that takes vectors."""
+    each_vector(function, theta, gradient, state, SLOTS, taken(constants, COUNT))
 
 
 def _rest_at_theta(theta, state, constants, target):
@@ -265,10 +271,21 @@ def _update_kernel(part: Part, rule: Any, real: types.Type) -> Any:
         count = rule.update.__code__.co_argcount - 4
         update = jit.retyped(rule.update, types.float64)
         return _compile("update", _update_whole, part, "update", update, real, jit.called, COUNT=count)
-    reader, writer = _slots(len(rule.slots))
-    count = rule.update.__code__.co_argcount - 2 - len(rule.slots)
-    name = rule.update.__name__.strip("_")
-    return _compile("update", _update, part, name, rule.update, real, COUNT=count, read=reader, write=writer)
+    return _elementwise_kernel(part, rule, real)
+
+
+def _elementwise_kernel(part: Part, rule: Any, real: types.Type) -> Any:
+    """By whole vectors where the rule takes them, else by numbers, for LLVM to vectorise."""
+    slots, arguments = len(rule.slots), rule.update.__code__.co_argcount
+    typed = jit.inlined(jit.retyped(rule.update, real))
+    known: dict[str, Any] = {"function": typed, "COUNT": arguments - 2 - slots}
+    name = f"{part.kind}_{part.unique}_{rule.update.__name__.strip('_')}_{real}"
+    if takes_vectors(typed, real, arguments):
+        update = jit.specialised(_update_vectors, name, SLOTS=slots, **known)
+    else:
+        reader, writer = _slots(slots)
+        update = jit.specialised(_update, name, read=reader, write=writer, **known)
+    return jit.kernel(update, signatures(real).update)
 
 
 def _layerwise_kernel(part: Part, rule: Any, real: types.Type) -> Any:

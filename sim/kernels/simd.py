@@ -9,7 +9,6 @@ Places are ``array, index`` pairs into flat arrays; they are not checked.
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 from llvmlite import ir
@@ -18,12 +17,15 @@ from numba.core import cgutils
 from numba.extending import intrinsic, overload
 from numba.np.arrayobj import populate_array
 
-from sim.kernels import emit
+from sim.kernels import (
+    emit,
+    vectors,  # noqa: F401  (registers the arithmetic of vectors)
+)
 from sim.kernels.emit import HAS_FMA, Vector, lanes
 
 __all__ = [
     "HAS_FMA", "Vector", "address", "borrowed", "fma", "horizontal_sum", "lanes", "lanes_of", "larger",
-    "load", "load_first", "prefetch", "splat", "store", "widen",
+    "load", "load_first", "prefetch", "splat", "store", "store_first", "widen",
 ]  # fmt: skip
 
 
@@ -92,13 +94,12 @@ def load(typing: Any, array: Any, index: Any) -> Any:
 
 @intrinsic
 def load_first(typing: Any, array: Any, index: Any, count: Any) -> Any:
-    """Like :func:`load`, lanes from ``count`` on replaced by zero."""
+    """The first ``count`` lanes of :func:`load`, zero in the others; nothing behind them is read."""
     vector = Vector(array.dtype, lanes(array.dtype))
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        whole = emit.load(builder, emit.element(context, builder, array, *args[:2]), vector)
-        zero = ir.Constant(whole.type, [0.0] * vector.count)
-        return builder.select(emit.mask(builder, args[2], vector), whole, zero)
+        place = emit.element(context, builder, array, *args[:2])
+        return emit.load_first(builder, place, vector, emit.mask(builder, args[2], vector))
 
     return vector(array, types.intp, types.intp), generate
 
@@ -114,6 +115,18 @@ def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), generate
+
+
+@intrinsic
+def store_first(typing: Any, array: Any, index: Any, value: Any, count: Any) -> Any:
+    """Write the first ``count`` lanes of ``value`` to ``array[index:]``."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = emit.element(context, builder, array, *args[:2])
+        emit.store_first(builder, args[2], place, value, emit.mask(builder, args[3], value))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value, types.intp), generate
 
 
 @intrinsic
@@ -175,25 +188,6 @@ def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
         return emit.fma(builder, *args)
 
     return a(a, b, c), generate
-
-
-def _binary(operation: Any, instruction: str) -> None:
-    @intrinsic
-    def apply(typing: Any, a: Any, b: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return getattr(builder, instruction)(*args)
-
-        return a(a, b), generate
-
-    @overload(operation)
-    def arithmetic(a, b):
-        if isinstance(a, Vector) and a == b:
-            return lambda a, b: apply(a, b)
-        return None
-
-
-for _operation, _instruction in [(operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")]:
-    _binary(_operation, _instruction)
 
 
 @intrinsic

@@ -1,5 +1,6 @@
 """Adam and its close relatives: a moving average m of g over the root of one, v, of g².
 
+A moving average x of y is written x + (1 − β)(y − x), as PyTorch's ``lerp``: two operations for three.
 A rule divides by √(v + inside) · root + outside: the three numbers say where ε stands and
 how v is corrected.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim.catalog.limits import Range
-from sim.catalog.mathematics import absolute, maximum, sqrt
+from sim.catalog.mathematics import absolute, fma, maximum, sqrt
 from sim.catalog.optimizers.family import NOT_NEGATIVE, POSITIVE, SHARE, Rule, optimizer
 
 BETAS = {"beta1": SHARE, "beta2": SHARE, "epsilon": NOT_NEGATIVE}
@@ -18,10 +19,10 @@ EPSILON_PLACES = ("outside", "inside", "before")
 """√v̂ + ε; √(v̂ + ε); or √v + ε before v is corrected."""
 
 
-def _adam(theta, g, m, v, rate, beta1, gain1, beta2, gain2, inside, root, outside):
-    m = beta1 * m + gain1 * g
-    v = beta2 * v + gain2 * (g * g)
-    return theta - rate * (m / (sqrt(v + inside) * root + outside)), m, v
+def _adam(theta, g, m, v, rate, gain1, gain2, inside, root, outside):
+    m = fma(gain1, g - m, m)
+    v = fma(gain2, fma(g, g, -v), v)
+    return fma(-rate, m / fma(sqrt(v + inside), root, outside), theta), m, v
 
 
 @optimizer(
@@ -49,13 +50,13 @@ def adam(
     root = 1.0 / corrected2**0.5
     inside = epsilon * corrected2 if epsilon_place == 1.0 else 0.0
     outside = 0.0 if epsilon_place == 1.0 else (epsilon * root if epsilon_place == 2.0 else epsilon)
-    return lr / corrected1, beta1, 1.0 - beta1, beta2, 1.0 - beta2, inside, root, outside
+    return lr / corrected1, 1.0 - beta1, 1.0 - beta2, inside, root, outside
 
 
-def _adamw(theta, g, m, v, keep, rate, beta1, gain1, beta2, gain2, root, epsilon):
-    m = beta1 * m + gain1 * g
-    v = beta2 * v + gain2 * (g * g)
-    return keep * theta - rate * (m / (sqrt(v) * root + epsilon)), m, v
+def _adamw(theta, g, m, v, keep, rate, gain1, gain2, root, epsilon):
+    m = fma(gain1, g - m, m)
+    v = fma(gain2, fma(g, g, -v), v)
+    return fma(-rate, m / fma(sqrt(v), root, epsilon), keep * theta), m, v
 
 
 @optimizer(rule=lambda settings: Rule(_adamw, MOMENTS), limits={**BETAS, "weight_decay": NOT_NEGATIVE})
@@ -74,14 +75,14 @@ def adamw(
     """
     keep = 1.0 - lr * weight_decay
     rate = lr / (1.0 - beta1**step)
-    return keep, rate, beta1, 1.0 - beta1, beta2, 1.0 - beta2, 1.0 / (1.0 - beta2**step) ** 0.5, epsilon
+    return keep, rate, 1.0 - beta1, 1.0 - beta2, 1.0 / (1.0 - beta2**step) ** 0.5, epsilon
 
 
-def _amsgrad(theta, g, m, v, largest, rate, beta1, gain1, beta2, gain2, share, root, epsilon):
-    m = beta1 * m + gain1 * g
-    v = beta2 * v + gain2 * (g * g)
+def _amsgrad(theta, g, m, v, largest, rate, gain1, gain2, share, root, epsilon):
+    m = fma(gain1, g - m, m)
+    v = fma(gain2, fma(g, g, -v), v)
     largest = maximum(v * share, largest)
-    return theta - rate * (m / (sqrt(largest) * root + epsilon)), m, v, largest
+    return fma(-rate, m / fma(sqrt(largest), root, epsilon), theta), m, v, largest
 
 
 @optimizer(
@@ -109,13 +110,13 @@ def amsgrad(
     corrected2 = 1.0 - beta2**step if bias_correction else 1.0
     share = 1.0 / corrected2 if maximum == 1.0 else 1.0
     root = 1.0 if maximum == 1.0 else 1.0 / corrected2**0.5
-    return lr / corrected1, beta1, 1.0 - beta1, beta2, 1.0 - beta2, share, root, epsilon
+    return lr / corrected1, 1.0 - beta1, 1.0 - beta2, share, root, epsilon
 
 
-def _nadam(theta, g, m, v, now, ahead, beta1, gain1, beta2, gain2, root, epsilon):
-    m = beta1 * m + gain1 * g
-    v = beta2 * v + gain2 * (g * g)
-    return theta - (now * g + ahead * m) / (sqrt(v) * root + epsilon), m, v
+def _nadam(theta, g, m, v, now, ahead, gain1, gain2, root, epsilon):
+    m = fma(gain1, g - m, m)
+    v = fma(gain2, fma(g, g, -v), v)
+    return theta - (now * g + ahead * m) / fma(sqrt(v), root, epsilon), m, v
 
 
 @optimizer(
@@ -148,7 +149,7 @@ def nadam(
     current = lr * (1.0 - now) / (1.0 - product)
     following = lr * ahead / (1.0 - product * ahead)
     root = 1.0 / (1.0 - beta2**step) ** 0.5
-    return current, following, beta1, 1.0 - beta1, beta2, 1.0 - beta2, root, epsilon
+    return current, following, 1.0 - beta1, 1.0 - beta2, root, epsilon
 
 
 @optimizer(
@@ -180,11 +181,11 @@ def radam(
         rate *= (kept / ((longest - 4.0) * (longest - 2.0) * length)) ** 0.5
         root = 1.0 / corrected2**0.5
         outside = epsilon * root if epsilon_place == 0.0 else epsilon
-    return rate, beta1, 1.0 - beta1, beta2, 1.0 - beta2, 0.0, root, outside
+    return rate, 1.0 - beta1, 1.0 - beta2, 0.0, root, outside
 
 
-def _adamax(theta, g, m, u, rate, beta1, gain1, beta2, epsilon):
-    m = beta1 * m + gain1 * g
+def _adamax(theta, g, m, u, rate, gain1, beta2, epsilon):
+    m = fma(gain1, g - m, m)
     u = maximum(absolute(g) + epsilon, beta2 * u)
     return theta - rate * (m / u), m, u
 
@@ -200,4 +201,4 @@ def adamax(
 
     As PyTorch's ``Adamax`` and optax's ``adamax`` (lr 1e-3 there).  Source: Kingma & Ba 2015, section 7.1.
     """
-    return lr / (1.0 - beta1**step), beta1, 1.0 - beta1, beta2, epsilon
+    return lr / (1.0 - beta1**step), 1.0 - beta1, beta2, epsilon
