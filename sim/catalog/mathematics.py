@@ -72,7 +72,7 @@ def exponentials(x: Any) -> tuple[Any, Any]:
 
 
 def growth(x: Any) -> tuple[Any, Any]:
-    """(eˣ - 1, whether x is beyond an end) for x ≥ 0; beyond it, near the largest number, eˣ is that at it."""
+    """(eˣ - 1, whether x is beyond an end) for x ≥ 0; beyond it, near the largest number, it stays."""
     end = 87.25 if np.asarray(x).dtype == np.float32 else 708.25
     return np.expm1(minimum(x, end)), x > end
 
