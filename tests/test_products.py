@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.kernels import jit, matmul, sums
+from sim.kernels import jit, matmul, sums, transposes
 from sim.kernels.emit import lanes
 from sim.kernels.matmul import Matrix
 
@@ -73,7 +73,7 @@ def test_a_scaling_product_multiplies_each_number_once(precision, rows, inner, v
     columns = vectors * whole(1, precision)
     case = Case(rows, inner, columns, precision, columns)
     case.result[:] = np.arange(rows * columns).reshape(rows, columns) % 5
-    expected = case.result * case.expected
+    expected = case.result * (case.expected - case.start)  # integers: exact
     turned = np.ascontiguousarray(case.left.T).T  # as Wᵀ is read from W
     case.run(matmul.scaling_product_kernel(jit.REAL[precision]), turned)
     np.testing.assert_array_equal(case.result, expected)
@@ -86,8 +86,29 @@ def test_a_transpose_moves_blocks(precision, rows, columns):
     step = whole(1, precision)
     source = np.arange(rows * columns * step * step, dtype=precision).reshape(rows * step, columns * step)
     target = np.zeros(source.T.shape, precision)
-    matmul.transpose_kernel(jit.REAL[precision])(matrix_of(source), matrix_of(target), *source.shape)
+    transposes.transpose_kernel(jit.REAL[precision])(matrix_of(source), matrix_of(target), *source.shape)
     np.testing.assert_array_equal(target, source.T)
+
+
+@REALS
+@given(given=st.integers(1, 40), blocks=st.integers(1, 3), seed=st.integers(0, 9))
+def test_gathered_rows_stand_as_they_are_and_transposed(precision, given, blocks, seed):
+    """Behind the mini-batch's end stand zeros, and nothing beside is written."""
+    features, samples = blocks * whole(1, precision), whole(given, precision)
+    rng = np.random.default_rng(seed)
+    table, batch = drawn(rng, (50, features), precision), rng.integers(0, 50, given).astype(np.int32)
+    rows, turned = (
+        np.full((n + 1, m), GUARD, precision) for n, m in ((samples, features), (features, samples))
+    )
+    nothing = np.zeros(features, precision)
+    kernel = transposes.gather_kernel(jit.REAL[precision])
+    places = [matrix_of(array) for array in (table, rows, turned)]
+    kernel(places[0], batch, nothing.ctypes.data, *places[1:], samples, features)
+    np.testing.assert_array_equal(rows[:given], table[batch])
+    assert not rows[given:samples].any()
+    np.testing.assert_array_equal(turned[:-1], rows[:-1].T)
+    assert (rows[-1] == GUARD).all()
+    assert (turned[-1] == GUARD).all()
 
 
 def _of_rows(function: Any, count: int, precision: str) -> Callable[..., Any]:

@@ -70,7 +70,7 @@ def _points(report: dict[str, Any]) -> Table:
 def _splits(report: dict[str, Any]) -> Table:
     kinds = list(dict.fromkeys(kind for point in report["points"] for kind in point["split_microseconds"]))
     table = _table(
-        "A network's step on one core: microseconds saved without …; data: copied alone; statistics: on top",
+        "A network's step on one core: microseconds saved without …; statistics: on top",
         "",
         *kinds,
     )

@@ -5,12 +5,10 @@ What a replacement saves is what the part adds to the rest: the time that disapp
 disappears. A processor works on several instructions at once, so where a part ran in
 the shadow of another it saves less than it takes alone, and the sum of all savings may
 differ from the whole; ``rest`` is the difference, which holds the loop, the
-sums of the biases and that overlap. Arithmetic on values that a missing
-part did not write costs the same, for none of it branches on them; that no replacement
-made a network diverge, which would end its training early, is checked.
-
-The copying of a mini-batch's rows, ``data``, is no function of its own: it is carried out alone, for
-every step of the same calls, its transposes left out since they are counted as such.
+sums of the biases and that overlap; ``data`` is the gathering of mini-batches.
+Arithmetic on values that a missing part did not write costs the same, for none of it
+branches on them; that no replacement made a network diverge, which would end its
+training early, is checked.
 
 All variants take turns; a saving is the median of the differences within a turn. Times are those the
 cores were busy, so that what others take of the machine does not count.
@@ -21,7 +19,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import numba
@@ -31,15 +29,10 @@ from sim.bench.measure import Contestant, Peak, Reading, Spread, in_turns
 from sim.bench.points import Point
 from sim.bench.work import Call, Team, Took, architecture, networks_a_call, work
 from sim.kernels import jit
-from sim.kernels.arguments import argument_types
 from sim.kernels.fleet import Architecture
-from sim.kernels.layout import SPACE_TYPE, aligned_zeros
-from sim.kernels.network import TOOLS, Tools, gather
-from sim.kernels.simd import borrowed
-from sim.kernels.train import samples_of
 
 KINDS = {
-    "product": "products", "scaling_product": "products", "transpose": "transposes",
+    "product": "products", "scaling_product": "products", "transpose": "transposes", "gather": "data",
     "activate": "activations", "loss": "loss", "constants": "optimizer", "update": "optimizer", "rest": "",
     "normalize": "normalizer", "normalize_backward": "normalizer", "normalize_evaluate": "",
 }  # fmt: skip
@@ -49,28 +42,6 @@ CALLS = 16
 """Calls of each thread in a measurement: a sixth of a second on a fast core."""
 STATISTICS = 20
 """Checkpoints at which the cost of statistics is measured."""
-
-
-def _gather(space, data, work, tools):  # type: ignore[no-untyped-def]
-    for table in range(data.features.shape[0]):
-        samples = samples_of(data, table)
-        for step in range(samples.order.shape[0]):
-            gather(space, borrowed(work), samples, samples.order[step], tools)
-
-
-def _gathering(space, data, work, product, scaling_product, transpose):  # type: ignore[no-untyped-def]
-    """Every mini-batch of every table, one after another."""
-    _gather(space, data, work, Tools(product, scaling_product, transpose))
-
-
-@cache
-def _gathering_kernel(real: types.Type) -> Any:
-    functions = [types.FunctionType(signature) for signature in TOOLS]
-    data = argument_types(real).data
-    return jit.kernel(
-        jit.specialised(_gathering, f"gathering_{real}", _gather=jit.inlined(_gather)),
-        types.void(SPACE_TYPE, data, jit.vector_of(real), *functions),
-    )
 
 
 @cache
@@ -120,19 +91,6 @@ def _contestant(team: Team, calls: Sequence[Call], made: Architecture) -> Contes
     return train
 
 
-def _data(team: Team, calls: Sequence[Call], made: Architecture) -> Contestant:
-    """The copying of all mini-batches' rows, and nothing else."""
-    kernel, plan = _gathering_kernel(made.real), made.layout
-    tools = without(made, "transposes").kernels[2]
-
-    def task(call: Call) -> None:
-        kernel(plan.space, call.data, aligned_zeros(plan.work, made.real), *tools)
-
-    tasks = [partial(task, call) for call in calls]
-    team.carry_out(tasks)
-    return lambda: team.carry_out(tasks)
-
-
 def _saving(whole: Sequence[Reading], reduced: Sequence[Reading]) -> float:
     pairs = zip(whole, reduced, strict=True)
     return statistics.median(one.took.busy - other.took.busy for one, other in pairs)
@@ -151,15 +109,10 @@ def split(team: Team, point: Point, peak: Peak, repeats: int) -> dict[str, float
     contestants = {"total": _contestant(team, calls, made)}
     for kind in kinds(made):
         contestants[kind] = _contestant(team, calls, without(made, kind))
-    contestants["data"] = _data(team, calls, made)
     readings = in_turns(contestants, peak, repeats)
     scale = 1e6 / (small.networks * small.steps)
-    total, data = (
-        scale * statistics.median(reading.took.busy for reading in readings[name])
-        for name in ("total", "data")
-    )
+    total = scale * statistics.median(reading.took.busy for reading in readings["total"])
     parts = {kind: scale * _saving(readings["total"], readings[kind]) for kind in kinds(made)}
-    parts["data"] = data
     return {"total": total, **parts, "rest": total - sum(parts.values())}
 
 

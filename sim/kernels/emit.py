@@ -108,6 +108,19 @@ def fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return builder.call(intrinsic, [a, b, c])
 
 
+def vector_at(builder: Any, place: Any, vector: Vector) -> Any:
+    """The vector at an address."""
+    return load(builder, pointer(builder, place, llvm_type(vector)), vector)
+
+
+def steps(builder: Any, place: Any, step: Any, count: int) -> list[Any]:
+    """place, place + step, … as LLVM values."""
+    places = [place]
+    for _ in range(count - 1):
+        places.append(builder.add(places[-1], step))
+    return places
+
+
 def unary(builder: Any, name: str, a: Any) -> Any:
     """LLVM's intrinsic ``name`` of each lane, for instance sqrt."""
     kind = ir.FunctionType(a.type, [a.type])

@@ -22,13 +22,14 @@ from sim.kernels.arguments import CONSTANTS, CURVE, Course, Data, Fleet, Notes, 
 from sim.kernels.dropout import key_of
 from sim.kernels.layerwise import state_rows
 from sim.kernels.layout import Layer, Layout, aligned_zeros, layout
-from sim.kernels.matmul import product_kernel, scaling_product_kernel, transpose_kernel
+from sim.kernels.matmul import product_kernel, scaling_product_kernel
 from sim.kernels.measure import Column
 from sim.kernels.network import Tools
 from sim.kernels.parts import LINEAR, Parts, compiled, encoded
 from sim.kernels.plateau import STATE
 from sim.kernels.simd import lanes
 from sim.kernels.train import train_kernel
+from sim.kernels.transposes import gather_kernel, transpose_kernel
 
 SATURATED_SHARE = 0.05
 """A slope of at most this share of the activation's largest counts as saturated."""
@@ -93,7 +94,12 @@ class Architecture:
         return (
             train_kernel(real),
             parts,
-            Tools(product_kernel(real), scaling_product_kernel(real), transpose_kernel(real)),
+            Tools(
+                product_kernel(real),
+                scaling_product_kernel(real),
+                transpose_kernel(real),
+                gather_kernel(real),
+            ),
         )
 
 

@@ -27,10 +27,10 @@ from sim.kernels.emit import lanes
 from sim.kernels.tiles import (
     tile_from,
     tile_multiply_add,
+    tile_of_zeros,
     tile_scale,
     tile_store,
     tile_store_first,
-    transpose_block,
 )
 
 
@@ -47,6 +47,7 @@ MATRIX = jit.struct(Matrix, [types.intp] * 3)
 # Bound when a template is specialised: number type, block size, vector length, smaller functions.
 REAL: Any = types.float64
 ROWS = VECTORS = LANES = BYTES = 0
+begin: Any = None
 wide: Any = None
 narrow: Any = None
 write: Any = None
@@ -59,14 +60,14 @@ panel_1: Any = None
 
 def _wide(A, X, C, start, inner, apart):
     """ROWS rows and two vectors, ``apart`` bytes from one another, of the product."""
-    tile = tile_from(REAL, ROWS, 2, start.place, start.row)
+    tile = begin(REAL, ROWS, 2, start.place, start.row)
     tile = tile_multiply_add(tile, A.place, A.row, A.column, X.place, X.row, apart, inner)
     write(tile, C.place, C.row, apart)
 
 
 def _narrow(A, X, C, start, inner, columns):
     """ROWS rows and one vector of the product, whose rows have ``columns`` numbers in all."""
-    tile = tile_from(REAL, ROWS, 1, start.place, start.row)
+    tile = begin(REAL, ROWS, 1, start.place, start.row)
     tile = tile_multiply_add(tile, A.place, A.row, A.column, X.place, X.row, 0, inner)
     write_narrow(tile, C.place, C.row, columns)
 
@@ -132,15 +133,17 @@ def _product(A, X, C, start, rows, inner, columns):
 PRODUCT = types.void(MATRIX, MATRIX, MATRIX, MATRIX, types.intp, types.intp, types.intp)
 
 
-def _compiled(name: str, real: types.Type, write: Any, write_narrow: Any) -> Any:
-    """The product compiled for ``real``; the two say what becomes of a finished tile."""
+def _compiled(name: str, real: types.Type, begin: Any, write: Any, write_narrow: Any) -> Any:
+    """The product compiled for ``real``; the three say how a tile begins and what becomes of it."""
     known = {"REAL": real, "LANES": lanes(real), "BYTES": real.bitwidth // 8}
     last = jit.inlined(jit.specialised(write_narrow, "write_narrow", **known))
     panels = {}
     for rows in (4, 3, 2, 1):
         blocks = {
-            "wide": jit.specialised(_wide, f"block_{rows}x2", ROWS=rows, write=write, **known),
-            "narrow": jit.specialised(_narrow, f"block_{rows}x1", ROWS=rows, write_narrow=last, **known),
+            "wide": jit.specialised(_wide, f"block_{rows}x2", ROWS=rows, begin=begin, write=write, **known),
+            "narrow": jit.specialised(
+                _narrow, f"block_{rows}x1", ROWS=rows, begin=begin, write_narrow=last, **known
+            ),
         }
         inlined = {place: jit.inlined(block) for place, block in blocks.items()}
         panels[f"panel_{rows}"] = jit.inlined(jit.specialised(_panel, f"panel_{rows}", **known, **inlined))
@@ -150,37 +153,10 @@ def _compiled(name: str, real: types.Type, write: Any, write_narrow: Any) -> Any
 @cache
 def product_kernel(real: types.Type) -> Any:
     """C = start + A X."""
-    return _compiled("product", real, tile_store, _store_narrow)
+    return _compiled("product", real, tile_from, tile_store, _store_narrow)
 
 
 @cache
 def scaling_product_kernel(real: types.Type) -> Any:
-    """C ← C · (start + A X), element by element; ``columns`` is a whole number of vectors."""
-    return _compiled("scaling_product", real, tile_scale, _scale_narrow)
-
-
-def _transpose(source, target, rows, columns):
-    """Write the transpose of a (rows, columns) matrix, block by block of lanes × lanes.
-
-    Both are read and written to the end of their last block, which their row distances
-    and the room behind them must allow.
-    """
-    for r in range(0, rows, LANES):
-        for c in range(0, columns, LANES):
-            transpose_block(
-                REAL,
-                source.place + r * source.row + c * BYTES,
-                source.row,
-                target.place + c * target.row + r * BYTES,
-                target.row,
-            )
-
-
-TRANSPOSE = types.void(MATRIX, MATRIX, types.intp, types.intp)
-
-
-@cache
-def transpose_kernel(real: types.Type) -> Any:
-    """The compiled transpose for ``real``."""
-    known = {"REAL": real, "LANES": lanes(real), "BYTES": real.bitwidth // 8}
-    return jit.kernel(jit.specialised(_transpose, f"transpose_{real}", **known), TRANSPOSE)
+    """C ← C · A X, element by element (nothing is added); ``columns`` is a whole number of vectors."""
+    return _compiled("scaling_product", real, tile_of_zeros, tile_scale, _scale_narrow)

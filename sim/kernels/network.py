@@ -2,7 +2,7 @@
 
 Bare functions, compiled into the training loop.  A ``network`` is a few flat vectors;
 ``space`` and ``layer`` say what lives where in them (`layout.py`); ``parts`` are the
-catalog's kernels as first-class functions, ``tools`` the product and the transpose;
+catalog's kernels as first-class functions, ``tools`` the products, the transpose and the gathering of rows;
 ``settings`` are the numbers the parts need.
 """
 
@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from sim.kernels import jit
 from sim.kernels.dropout import counter_of, drop
 from sim.kernels.layout import layer_at
-from sim.kernels.matmul import PRODUCT, TRANSPOSE, Matrix
+from sim.kernels.matmul import PRODUCT, Matrix
 from sim.kernels.measure import describe_activations
-from sim.kernels.simd import address, lanes_of, load, matrix, prefetch, splat, store
-from sim.kernels.tiles import sum_rows
+from sim.kernels.shuffles import sum_rows
+from sim.kernels.simd import address, lanes_of, matrix, prefetch
+from sim.kernels.transposes import GATHER, TRANSPOSE
 
 
 class Tools(NamedTuple):
@@ -25,6 +26,7 @@ class Tools(NamedTuple):
     product: Any
     scaling_product: Any
     transpose: Any
+    gather: Any
 
 
 class Network(NamedTuple):
@@ -66,7 +68,7 @@ class Settings(NamedTuple):
     """Key of the dropout masks, uint64."""
 
 
-TOOLS = Tools(PRODUCT, PRODUCT, TRANSPOSE)
+TOOLS = Tools(PRODUCT, PRODUCT, TRANSPOSE, GATHER)
 """The signatures of the tools."""
 
 
@@ -77,23 +79,6 @@ def block(flat, begin, row, column):
 
 
 # --- samples -------------------------------------------------------------------------------
-
-
-@jit.inlined
-def gather_rows(table, batch, work, place, stride, columns):
-    """Copy the rows numbered ``batch``, whole, to rows of ``stride``; the rest up to ``columns`` is zero.
-
-    What another mini-batch left there would be finite and never counted, but equal studies
-    shall have equal bytes.
-    """
-    step = lanes_of(work)
-    for b in range(batch.size):
-        source, target = batch[b] * stride, place + b * stride
-        for i in range(0, stride, step):
-            store(work, target + i, load(table, source + i))
-    nothing = splat(work[0] - work[0])
-    for i in range(place + batch.size * stride, place + columns * stride, step):
-        store(work, i, nothing)
 
 
 @jit.inlined
@@ -115,20 +100,24 @@ def announce(space, samples, batch):
 @jit.inlined
 def gather(space, work, samples, batch, tools):
     """Bring a mini-batch into ``work``: features and targets, as rows and as (…, columns)."""
-    first, columns = layer_at(space, 0), space.columns
-    gather_rows(samples.features, batch, work, first.rows, first.rows_stride, columns)
-    gather_rows(samples.targets, batch, work, space.target_rows, space.target_stride, columns)
-    tools.transpose(
+    first, stride = layer_at(space, 0), space.target_stride
+    tools.gather(
+        block(samples.features, 0, first.rows_stride, 1),
+        batch,
+        address(work, space.zeros),
         block(work, first.rows, first.rows_stride, 1),
-        block(work, first.input, columns, 1),
-        columns,
-        first.fan_in,
+        block(work, first.input, space.columns, 1),
+        space.columns,
+        first.rows_stride,
     )
-    tools.transpose(
-        block(work, space.target_rows, space.target_stride, 1),
-        block(work, space.targets, columns, 1),
-        columns,
-        space.target_stride,
+    tools.gather(
+        block(samples.targets, 0, stride, 1),
+        batch,
+        address(work, space.zeros),
+        block(work, space.target_rows, stride, 1),
+        block(work, space.targets, space.columns, 1),
+        space.columns,
+        stride,
     )
 
 

@@ -30,6 +30,7 @@ from sim.catalog.sums import (
     total,
 )
 from sim.kernels import jit
+from sim.kernels.shuffles import dot_rows, sum_rows
 from sim.kernels.simd import (
     address,
     fma,
@@ -43,7 +44,6 @@ from sim.kernels.simd import (
     store,
     widen,
 )
-from sim.kernels.tiles import dot_rows, sum_rows
 from sim.kernels.tuples import flat
 
 

@@ -214,11 +214,11 @@ def train_one(space, network, samples, fleet, r, course, notes, room, parts, too
 def _train(
     space, fleet, data, course, notes, room,
     activate, normalize, normalize_evaluate, normalize_backward, loss, constants, update, rest,
-    product, scaling_product, transpose,
+    product, scaling_product, transpose, gathering,
 ):  # fmt: skip
     """Train every network of the fleet.  (Numba takes first-class functions one by one, not in a tuple.)"""
     parts = Parts(activate, normalize, normalize_evaluate, normalize_backward, loss, constants, update, rest)
-    tools = Tools(product, scaling_product, transpose)
+    tools = Tools(product, scaling_product, transpose, gathering)
     for r in range(fleet.theta.shape[0]):
         network, samples = network_of(fleet, r, room), samples_of(data, fleet.table[r])
         train_one(space, network, samples, fleet, r, course, notes, room, parts, tools)

@@ -1,0 +1,81 @@
+"""Matrices transposed, and the rows of a mini-batch brought as they are and transposed.
+
+A product wants a unit a row, a weight gradient a sample a row.  Features are needed both ways: a block of
+samples × features goes through the registers once for the two.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from numba import types
+
+from sim.kernels import jit
+from sim.kernels.emit import lanes
+from sim.kernels.matmul import MATRIX
+from sim.kernels.shuffles import gather_block, transpose_block
+
+# Bound when a template is specialised: number type, vector length, bytes of a number.
+REAL: Any = types.float64
+LANES = BYTES = 0
+
+
+def _transpose(source, target, rows, columns):
+    """Write the transpose of a (rows, columns) matrix, block by block of lanes × lanes.
+
+    Both are read and written to the end of their last block, which their row distances
+    and the room behind them must allow.
+    """
+    for r in range(0, rows, LANES):
+        for c in range(0, columns, LANES):
+            transpose_block(
+                REAL,
+                source.place + r * source.row + c * BYTES,
+                source.row,
+                target.place + c * target.row + r * BYTES,
+                target.row,
+            )
+
+
+TRANSPOSE = types.void(MATRIX, MATRIX, types.intp, types.intp)
+
+
+@cache
+def transpose_kernel(real: types.Type) -> Any:
+    """The compiled transpose for ``real``."""
+    known = {"REAL": real, "LANES": lanes(real), "BYTES": real.bitwidth // 8}
+    return jit.kernel(jit.specialised(_transpose, f"transpose_{real}", **known), TRANSPOSE)
+
+
+def _gather(table, batch, nothing, rows, target, samples, features):
+    """rows[s] = table[batch[s]] and target[:, s] = the same, for s < ``samples``; whole vectors of both.
+
+    Where the mini-batch has ended a sample is the row of zeros at ``nothing``: what another mini-batch
+    left there would be finite and never counted, but equal studies shall have equal bytes.
+    """
+    for s in range(0, samples, LANES):
+        for f in range(0, features, LANES):
+            gather_block(
+                REAL,
+                table.place + f * BYTES,
+                table.row,
+                batch,
+                s,
+                nothing,
+                rows.place + s * rows.row + f * BYTES,
+                rows.row,
+                target.place + f * target.row + s * BYTES,
+                target.row,
+            )
+
+
+BATCH = types.Array(types.int32, 1, "C")
+GATHER = types.void(MATRIX, BATCH, types.intp, MATRIX, MATRIX, types.intp, types.intp)
+
+
+@cache
+def gather_kernel(real: types.Type) -> Any:
+    """The compiled gathering of rows of ``real``."""
+    known = {"REAL": real, "LANES": lanes(real), "BYTES": real.bitwidth // 8}
+    return jit.kernel(jit.specialised(_gather, f"gather_{real}", **known), GATHER)
