@@ -19,6 +19,7 @@ from sim.catalog.activations import largest_slope
 from sim.catalog.registry import Part
 from sim.kernels import jit
 from sim.kernels.arguments import CONSTANTS, CURVE, Course, Data, Fleet, Notes, Numbers, Room
+from sim.kernels.callables import addresses
 from sim.kernels.dropout import key_of
 from sim.kernels.layerwise import state_rows
 from sim.kernels.layout import Layer, Layout, aligned_zeros, layout
@@ -237,5 +238,5 @@ def train(architecture: Architecture, fleet: Fleet, data: Data, course: Course, 
         np.zeros(fleet.optimizer.shape[1]),
         np.zeros(STATE),
     )
-    loop(plan.space, fleet, data, course, notes, room, *parts, *tools)
+    loop(plan.space, fleet, data, course, notes, room, addresses((*parts, *tools)))
     return room

@@ -15,6 +15,7 @@ from numba import types
 from sim.catalog.sums import real
 from sim.kernels import jit
 from sim.kernels.arguments import Numbers, argument_types
+from sim.kernels.callables import ADDRESSES, functions_at
 from sim.kernels.evaluation import note_scores
 from sim.kernels.layout import SPACE_TYPE
 from sim.kernels.measure import note_layers, note_updates
@@ -211,14 +212,14 @@ def train_one(space, network, samples, fleet, r, course, notes, room, parts, too
     hold(network.theta, frozen, held)
 
 
-def _train(
-    space, fleet, data, course, notes, room,
-    activate, normalize, normalize_evaluate, normalize_backward, loss, constants, update, rest,
-    product, scaling_product, transpose, gathering,
-):  # fmt: skip
-    """Train every network of the fleet.  (Numba takes first-class functions one by one, not in a tuple.)"""
-    parts = Parts(activate, normalize, normalize_evaluate, normalize_backward, loss, constants, update, rest)
-    tools = Tools(product, scaling_product, transpose, gathering)
+# Bound when the loop is specialised: what make functions of the addresses it gets.
+parts_at: Any = None
+tools_at: Any = None
+
+
+def _train(space, fleet, data, course, notes, room, places):
+    """Train every network of the fleet; ``places`` are the addresses of its parts and tools."""
+    parts, tools = parts_at(places), tools_at(places)
     for r in range(fleet.theta.shape[0]):
         network, samples = network_of(fleet, r, room), samples_of(data, fleet.table[r])
         train_one(space, network, samples, fleet, r, course, notes, room, parts, tools)
@@ -227,6 +228,7 @@ def _train(
 @cache
 def train_kernel(real_type: types.Type) -> Any:
     """The compiled training loop for a precision."""
-    functions = [types.FunctionType(signature) for signature in (*signatures(real_type), *TOOLS)]
-    signature = types.void(SPACE_TYPE, *argument_types(real_type), *functions)
-    return jit.kernel(jit.specialised(_train, f"train_{real_type}"), signature)
+    parts = functions_at(Parts, signatures(real_type))
+    tools = functions_at(Tools, TOOLS, first=len(Parts._fields))
+    loop = jit.specialised(_train, f"train_{real_type}", parts_at=parts, tools_at=tools)
+    return jit.kernel(loop, types.void(SPACE_TYPE, *argument_types(real_type), ADDRESSES))
