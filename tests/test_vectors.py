@@ -72,6 +72,7 @@ FORMULAS = {
     "numbers on either side": (lambda a, b, c: 2 * a - b * 3 + 1 - c, lambda a, b, c: 2 * a - b * 3 + 1 - c),
     "signs": (lambda a, b, c: -a + absolute(b), lambda a, b, c: -a + abs(b)),
     "roots": (lambda a, b, c: sqrt(absolute(a)), lambda a, b, c: np.sqrt(abs(a))),
+    "squares": (lambda a, b, c: a**2 - b**2, lambda a, b, c: a * a - b * b),
     "bounds": (lambda a, b, c: minimum(maximum(a, b), c), lambda a, b, c: np.minimum(np.maximum(a, b), c)),
 }
 

@@ -76,6 +76,20 @@ _means(mathematics.minimum, 2, _bounded("<"))
 _means(mathematics.maximum, 2, _bounded(">"))
 
 
+@infer_global(operator.pow)
+class _Square(AbstractTemplate):
+    """x ** 2, as people write it; no other power."""
+
+    def generic(self, args: Any, kws: Any) -> Any:
+        known = isinstance(args[0], Vector) and isinstance(args[1], types.IntegerLiteral)
+        return signature(args[0], *args) if known and args[1].literal_value == 2 else None
+
+
+@lower_builtin(operator.pow, Vector, types.IntegerLiteral)
+def _square(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    return builder.fmul(args[0], args[0])
+
+
 def takes_vectors(compiled: Any, real: types.Type, count: int) -> bool:
     """Whether a function of ``count`` numbers that returns a tuple of them does as well with vectors."""
     vector = Vector(real, emit.lanes(real))
