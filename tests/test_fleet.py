@@ -34,7 +34,7 @@ def train_fleet(cases: list[Case], checkpoints: tuple[int, ...] = (), **given: A
             optimizer=bound(optimizer, case.optimizer)[1],
             activation=bound(activation, case.activation)[1],
             normalizer=bound(normalizer, case.normalizer)[1],
-            weight_decay=case.weight_decay, table=number, **given,
+            weight_decay=case.weight_decay, table=number, order=number, **given,
         )
         for number, case in enumerate(cases)
     ])  # fmt: skip

@@ -48,9 +48,9 @@ class Case:
         self.result = self.around[1:-1]
         self.expected = self.start + self.left @ self.right[:, :columns]
 
-    def run(self, kernel: Any, left: np.ndarray) -> None:
+    def run(self, kernel: Any, left: np.ndarray, right: Any = None) -> None:
         start = Matrix(self.start.ctypes.data, self.start.strides[0], 0)
-        kernel(matrix_of(left), matrix_of(self.right), matrix_of(self.result), start, *self.shape)
+        kernel(matrix_of(left), right or matrix_of(self.right), matrix_of(self.result), start, *self.shape)
 
     def untouched(self) -> bool:
         """Whether only the result was written."""
@@ -64,6 +64,18 @@ def test_a_product_is_that_of_numpy_and_writes_nothing_else(precision, rows, inn
     case = Case(rows, inner, columns, precision, columns + more)
     case.run(matmul.product_kernel(jit.REAL[precision]), case.left)
     np.testing.assert_array_equal(case.result[:, :columns], case.expected)
+    assert case.untouched()
+
+
+@REALS
+@given(rows=SIZES, inner=st.integers(0, 40), columns=SIZES, seed=st.integers(0, 9))
+def test_a_gradient_finds_its_samples_in_a_list(precision, rows, inner, columns, seed):
+    case = Case(rows, inner, columns, precision, columns)
+    table = drawn(np.random.default_rng(seed), (9, whole(columns, precision)), precision)
+    chosen = np.random.default_rng(seed).integers(0, len(table), inner)
+    addresses = (table.ctypes.data + chosen * table.strides[0]).astype(np.intp)
+    case.run(matmul.gradient_kernel(jit.REAL[precision]), case.left, matmul.Listed(addresses.ctypes.data, 0))
+    np.testing.assert_array_equal(case.result, case.left @ table[chosen][:, :columns])
     assert case.untouched()
 
 
@@ -92,23 +104,22 @@ def test_a_transpose_moves_blocks(precision, rows, columns):
 
 @REALS
 @given(given=st.integers(1, 40), blocks=st.integers(1, 3), seed=st.integers(0, 9))
-def test_gathered_rows_stand_as_they_are_and_transposed(precision, given, blocks, seed):
+def test_a_mini_batch_is_found_and_transposed(precision, given, blocks, seed):
     """Behind the mini-batch's end stand zeros, and nothing beside is written."""
     features, samples = blocks * whole(1, precision), whole(given, precision)
     rng = np.random.default_rng(seed)
     table, batch = drawn(rng, (50, features), precision), rng.integers(0, 50, given).astype(np.int32)
-    rows, turned = (
-        np.full((n + 1, m), GUARD, precision) for n, m in ((samples, features), (features, samples))
-    )
-    nothing = np.zeros(features, precision)
+    turned = np.full((features + 1, samples), GUARD, precision)
+    nothing, addresses = np.zeros(features, precision), np.zeros(samples, np.intp)
     kernel = transposes.gather_kernel(jit.REAL[precision])
-    places = [matrix_of(array) for array in (table, rows, turned)]
-    kernel(places[0], batch, nothing.ctypes.data, *places[1:], samples, features)
-    np.testing.assert_array_equal(rows[:given], table[batch])
-    assert not rows[given:samples].any()
-    np.testing.assert_array_equal(turned[:-1], rows[:-1].T)
-    assert (rows[-1] == GUARD).all()
+    kernel(matrix_of(table), batch, nothing.ctypes.data, addresses, matrix_of(turned), features)
+    np.testing.assert_array_equal(turned[:-1, :given], table[batch].T)
+    assert not turned[:-1, given:].any()
     assert (turned[-1] == GUARD).all()
+    np.testing.assert_array_equal(
+        addresses[:given], table.ctypes.data + batch.astype(np.intp) * table.strides[0]
+    )
+    assert (addresses[given:] == nothing.ctypes.data).all()
 
 
 def _of_rows(function: Any, count: int, precision: str) -> Callable[..., Any]:

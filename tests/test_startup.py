@@ -74,7 +74,7 @@ once = len(names)
 prepare(planned)
 print(json.dumps([names, once, planned.kernels]))
 """
-SHARED = {"train", "product", "scaling_product", "transpose", "gather", "rest"}
+SHARED = {"train", "product", "scaling_product", "gradient", "transpose", "gather", "rest"}
 """First words of kernels that every network needs."""
 
 

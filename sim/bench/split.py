@@ -32,7 +32,8 @@ from sim.kernels import jit
 from sim.kernels.fleet import Architecture
 
 KINDS = {
-    "product": "products", "scaling_product": "products", "transpose": "transposes", "gather": "data",
+    "product": "products", "scaling_product": "products", "gradient": "products", "transpose": "transposes",
+    "gather": "data",
     "activate": "activations", "loss": "loss", "constants": "optimizer", "update": "optimizer", "rest": "",
     "normalize": "normalizer", "normalize_backward": "normalizer", "normalize_evaluate": "",
 }  # fmt: skip

@@ -25,7 +25,7 @@ from sim.kernels.fleet import Architecture, Member
 CALL_FLOPS = 1e9
 """Operations of one call, about ten milliseconds: Python costs little, no thread waits long at the end."""
 CALL_NETWORKS = 64
-"""Networks of one call at most: each has a table of the data of its own."""
+"""Networks of one call at most: the orders of their samples take room."""
 
 
 def cores() -> int:
@@ -136,7 +136,7 @@ def _fleet(architecture: Architecture, point: Point, networks: Sequence[int]) ->
         optimizer=optimizer[point.optimizer].bind(lr=point.lr),
         normalizer=normalizer[point.normalizer].bind(),
     )
-    members = [dataclasses.replace(member, table=place) for place in range(len(networks))]
+    members = [dataclasses.replace(member, order=place) for place in range(len(networks))]
     fleet = fleets.assemble(architecture, members)
     for theta, network in zip(fleet.theta, networks, strict=True):
         for layer, weight in zip(architecture.layout.layers, first_weights(point, network), strict=True):
@@ -153,18 +153,16 @@ def work(point: Point, made: Architecture | None = None) -> Work:
     made.kernels  # noqa: B018  (compiled on first access)
     known, size = material(), networks_a_call(point)
     features, targets = (
-        fleets.padded_rows([rows] * min(size, point.networks), point.precision)
-        for rows in (known.features, known.one_hot)
+        fleets.padded_rows([rows], point.precision) for rows in (known.features, known.one_hot)
     )
     sequence = np.arange(len(known.labels), dtype=np.int32)
     steps = checkpoint_steps(point)
     calls = []
     for begin in range(0, point.networks, size):
         networks = range(begin, min(begin + size, point.networks))
-        # A table a network, though all hold the same rows: the order of samples belongs to the table.
         data = Data(
-            features=features[: len(networks)],
-            targets=targets[: len(networks)],
+            features=features,
+            targets=targets,
             order=np.stack([order(point, network) for network in networks]),
             sequence=sequence,
             training=len(known.labels),

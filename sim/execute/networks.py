@@ -54,6 +54,7 @@ def member_of(run: Run, seed: int, table: int, schedule: int) -> Member:
         clip_value=value_limit,
         diverged_above=run.settings.diverged_above,
         table=table,
+        order=table,
         key=int(key),
         schedule=schedule,
     )

@@ -23,6 +23,8 @@ class Fleet(NamedTuple):
     """(R, places): running statistics of normalizers, in place."""
     table: np.ndarray
     """(R,) int64: which table of the data."""
+    order: np.ndarray
+    """(R,) int64: which order of its samples."""
     optimizer: np.ndarray
     """(R, hyperparameters) float64."""
     activation: np.ndarray
@@ -60,14 +62,14 @@ class Numbers(NamedTuple):
 
 
 class Data(NamedTuple):
-    """The samples of a batch of runs, a table a replicate."""
+    """The samples of a batch of runs: tables, and orders in which they are learnt from."""
 
     features: np.ndarray
     """(S, rows, features rounded up to whole vectors): the training rows, then the test rows."""
     targets: np.ndarray
     """(S, rows, outputs rounded up to whole vectors): numbers, or classes as one-hot rows."""
     order: np.ndarray
-    """(S, T, batch) int32: the training rows of each step's mini-batch; step t takes row t mod T."""
+    """(O, T, batch) int32: the training rows of each step's mini-batch; step t takes row t mod T."""
     sequence: np.ndarray
     """0, 1, 2 … rows−1, int32."""
     training: int
@@ -119,6 +121,8 @@ class Room(NamedTuple):
     """float64: the optimizer's, with the learning rate of the step."""
     plateau: np.ndarray
     """float64: what a schedule that watches the loss remembers."""
+    addresses: np.ndarray
+    """intp: where the rows of a mini-batch lie, for every layer and the targets."""
 
 
 CONSTANTS = 16
@@ -151,6 +155,7 @@ def argument_types(real: types.Type) -> Arguments:
                 array(real, 3),
                 array(real, 2),
                 array(index, 1),
+                array(index, 1),
                 array(wide, 2),
                 array(real, 2),
                 array(real, 2),
@@ -177,5 +182,5 @@ def argument_types(real: types.Type) -> Arguments:
                 array(index, 1),
             ],
         ),
-        room=jit.struct(Room, [*[array(real, 1)] * 3, array(wide, 1), array(wide, 1)]),
+        room=jit.struct(Room, [*[array(real, 1)] * 3, array(wide, 1), array(wide, 1), array(types.intp, 1)]),
     )

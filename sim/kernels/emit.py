@@ -53,6 +53,15 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, kind, llvm_type(kind))
 
 
+ADDRESS_BYTES = 8
+"""Every address is a 64-bit integer."""
+
+
+def address_at(builder: Any, place: Any) -> Any:
+    """The address that is kept at an address."""
+    return builder.load(pointer(builder, place, ir.IntType(64)))
+
+
 def integer(value: int) -> ir.Constant:
     """A 64-bit constant."""
     return ir.Constant(ir.IntType(64), value)

@@ -34,7 +34,7 @@ def score(space, network, samples, begin, rows, settings, decision, parts, tools
     top, work, total, right = layer_at(space, space.table.shape[0] - 1), network.work, 0.0, 0
     for start in range(0, rows, space.columns):
         count = min(space.columns, rows - start)
-        gather(space, work, samples, samples.sequence[begin + start : begin + start + count], tools)
+        gather(space, network, samples, samples.sequence[begin + start : begin + start + count], tools)
         evaluate(space, network, count, settings, parts, tools)
         total += loss(space, work, count, parts) * count  # first: it applies the output activation
         outputs, targets = work[top.pre :], work[space.targets :]

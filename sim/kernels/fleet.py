@@ -23,7 +23,7 @@ from sim.kernels.callables import addresses
 from sim.kernels.dropout import key_of
 from sim.kernels.layerwise import state_rows
 from sim.kernels.layout import Layer, Layout, aligned_zeros, layout
-from sim.kernels.matmul import product_kernel, scaling_product_kernel
+from sim.kernels.matmul import gradient_kernel, product_kernel, scaling_product_kernel
 from sim.kernels.measure import Column
 from sim.kernels.network import Tools
 from sim.kernels.parts import LINEAR, Parts, compiled, encoded
@@ -98,6 +98,7 @@ class Architecture:
             Tools(
                 product_kernel(real),
                 scaling_product_kernel(real),
+                gradient_kernel(real),
                 transpose_kernel(real),
                 gather_kernel(real),
             ),
@@ -119,6 +120,8 @@ class Member:
     diverged_above: float = math.inf
     table: int = 0
     """Which table of the data."""
+    order: int = 0
+    """Which order of its samples."""
     key: int = 0
     """What the key of the dropout masks is made from."""
     schedule: int = 0
@@ -166,6 +169,7 @@ def assemble(architecture: Architecture, members: Sequence[Member]) -> Fleet:
         state=np.zeros((count, rows, plan.parameters), dtype),
         running=np.zeros((count, plan.running), dtype),
         table=np.array([m.table for m in members], np.int64),
+        order=np.array([m.order for m in members], np.int64),
         optimizer=_rows([encoded(architecture.optimizer, m.optimizer) for m in members], np.float64),
         activation=_rows([encoded(architecture.activation, m.activation) for m in members], dtype),
         normalizer=_rows([encoded(architecture.normalizer, m.normalizer) for m in members], dtype),
@@ -237,6 +241,7 @@ def train(architecture: Architecture, fleet: Fleet, data: Data, course: Course, 
         np.zeros(CONSTANTS, architecture.dtype),
         np.zeros(fleet.optimizer.shape[1]),
         np.zeros(STATE),
+        np.zeros(plan.addresses, np.intp),
     )
     loop(plan.space, fleet, data, course, notes, room, addresses((*parts, *tools)))
     return room

@@ -40,8 +40,10 @@ class Layer(NamedTuple):
     input: int
     """(fan_in, columns): what the layer sees."""
     rows: int
-    """(columns, rows_stride): the same transposed, a sample a row."""
+    """(columns, rows_stride): the same transposed, a sample a row; the first layer's stand in their table."""
     rows_stride: int
+    addresses: int
+    """Where in the list of addresses those of the rows are."""
     pre: int
     post: int
     delta: int
@@ -63,9 +65,9 @@ class Space(NamedTuple):
     width: int
     """Rows of the widest layer and columns of the statistics."""
     targets: int
-    """(outputs, columns), and the same as rows of ``target_stride``."""
-    target_rows: int
+    """(outputs, columns); in their table a row is ``target_stride`` long."""
     target_stride: int
+    target_addresses: int
     scratch: int
     """(3 + outputs, columns): room for the loss."""
     zeros: int
@@ -94,6 +96,7 @@ class Layout:
     parameters: int
     running: int
     work: int
+    addresses: int
 
     @property
     def layers(self) -> list[Layer]:
@@ -145,8 +148,9 @@ def layout(
                 shift=parameter(fan_out if normal else 0),
                 running=running(2 * fan_out) if normal else 0,
                 input=seen,
-                rows=place(columns * rows_stride),
+                rows=place(columns * rows_stride if number else 0),
                 rows_stride=rows_stride,
+                addresses=number * columns,
                 pre=pre,
                 post=post,
                 delta=pre if hidden else post,
@@ -161,15 +165,17 @@ def layout(
         columns=columns,
         width=width,
         targets=place(rounded(widths[-1]) * columns),
-        target_rows=place(columns * rounded(widths[-1])),
         target_stride=rounded(widths[-1]),
+        target_addresses=len(layers) * columns,
         scratch=place((3 + widths[-1]) * columns),
         zeros=place(width),
         carry=place(2 * width * columns),
         before=place(parameter.size),
     )
     # A layer without normalizer points its unused views at the beginning: they must fit, nothing uses them.
-    return Layout(space, parameter.size, max(running.size, 2 * width), place.size + step)
+    return Layout(
+        space, parameter.size, max(running.size, 2 * width), place.size + step, (len(layers) + 1) * columns
+    )
 
 
 def aligned_zeros(count: int, real: types.Type) -> np.ndarray:

@@ -5,14 +5,16 @@ the rows of X and C are whole vectors, so the lanes run along c:
 
 * forward             C = Z  (units, batch),  A = W,  X = inputs (fan_in, batch), start = bias
 * input gradient      C = G  (fan_in, batch), A = Wᵀ, X = D (units, batch); or multiplied into C
-* weight gradient     C = dW (units, fan_in), A = D,  X = inputs transposed (batch, fan_in)
+* weight gradient     C = dW (units, fan_in), A = D,  X = inputs, a sample a row (batch, fan_in)
 
-Strides make Wᵀ from W without moving it.  A block of 4 rows × 2 vectors of accumulators
-stays in registers over the whole sum; what is left of rows goes to smaller blocks.  Where a
-row is no whole number of vectors its last vector overlaps the one before it: some sums are
-found twice, but nothing is padded, and only rows shorter than a vector are written through a
-mask, which takes several times as long.  Every sum runs over k in ascending order, whatever
-the block, so the bytes do not depend on the blocking.
+Strides make Wᵀ from W without moving it.  A weight gradient finds its samples by a list of
+addresses: the first layer's are rows of a table, and need not be brought together.
+
+A block of 4 rows × 2 vectors of accumulators stays in registers over the whole sum; what is
+left of rows goes to smaller blocks.  Where a row is no whole number of vectors its last vector
+overlaps the one before it: some sums are found twice, but nothing is padded, and only rows
+shorter than a vector are written through a mask, which takes several times as long.  Every sum
+runs over k in ascending order, whatever the block, so the bytes do not depend on the blocking.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from sim.kernels.emit import lanes
 from sim.kernels.tiles import (
     tile_from,
     tile_multiply_add,
+    tile_multiply_add_listed,
     tile_of_zeros,
     tile_scale,
     tile_store,
@@ -42,15 +45,26 @@ class Matrix(NamedTuple):
     column: int
 
 
+class Listed(NamedTuple):
+    """A matrix of scattered rows: element (r, c) lies ``offset + c * itemsize`` behind the r-th address."""
+
+    addresses: int
+    """Where the list of addresses lies."""
+    offset: int
+
+
 MATRIX = jit.struct(Matrix, [types.intp] * 3)
+LISTED = jit.struct(Listed, [types.intp] * 2)
 
 # Bound when a template is specialised: number type, block size, vector length, smaller functions.
 REAL: Any = types.float64
 ROWS = VECTORS = LANES = BYTES = 0
 begin: Any = None
+behind: Any = None
+accumulate: Any = None
+write: Any = None
 wide: Any = None
 narrow: Any = None
-write: Any = None
 write_narrow: Any = None
 panel_4: Any = None
 panel_3: Any = None
@@ -58,31 +72,66 @@ panel_2: Any = None
 panel_1: Any = None
 
 
+# --- what the uses differ in: how a block begins, where X lies, what becomes of the block ----
+
+
+def _from_starts(start):
+    return tile_from(REAL, ROWS, VECTORS, start.place, start.row)
+
+
+def _from_zeros(start):
+    return tile_of_zeros(REAL, ROWS, VECTORS)
+
+
+def _behind(X, c):
+    """X from column c on."""
+    return Matrix(X.place + c * BYTES, X.row, BYTES)
+
+
+def _behind_listed(X, c):
+    return Listed(X.addresses, X.offset + c * BYTES)
+
+
+def _accumulate(tile, A, X, apart, inner):
+    return tile_multiply_add(tile, A.place, A.row, A.column, X.place, X.row, apart, inner)
+
+
+def _accumulate_listed(tile, A, X, apart, inner):
+    return tile_multiply_add_listed(tile, A.place, A.row, A.column, X.addresses, X.offset, apart, inner)
+
+
+def _store(tile, C, apart):
+    tile_store(tile, C.place, C.row, apart)
+
+
+def _store_narrow(tile, C, columns):
+    """The one vector of each row, or its beginning if the row is not longer."""
+    if columns < LANES:
+        tile_store_first(tile, C.place, C.row, columns)
+    else:
+        tile_store(tile, C.place, C.row, 0)
+
+
+def _scale(tile, C, apart):
+    tile_scale(tile, C.place, C.row, apart)
+
+
+def _scale_narrow(tile, C, columns):
+    """The one vector of each row, whole: a number scaled twice would be wrong."""
+    tile_scale(tile, C.place, C.row, 0)
+
+
+# --- the routine ---------------------------------------------------------------------------
+
+
 def _wide(A, X, C, start, inner, apart):
     """ROWS rows and two vectors, ``apart`` bytes from one another, of the product."""
-    tile = begin(REAL, ROWS, 2, start.place, start.row)
-    tile = tile_multiply_add(tile, A.place, A.row, A.column, X.place, X.row, apart, inner)
-    write(tile, C.place, C.row, apart)
+    write(accumulate(begin(start), A, X, apart, inner), C, apart)
 
 
 def _narrow(A, X, C, start, inner, columns):
     """ROWS rows and one vector of the product, whose rows have ``columns`` numbers in all."""
-    tile = begin(REAL, ROWS, 1, start.place, start.row)
-    tile = tile_multiply_add(tile, A.place, A.row, A.column, X.place, X.row, 0, inner)
-    write_narrow(tile, C.place, C.row, columns)
-
-
-def _store_narrow(tile, place, step, columns):
-    """The one vector of each row, or its beginning if the row is not longer."""
-    if columns < LANES:
-        tile_store_first(tile, place, step, columns)
-    else:
-        tile_store(tile, place, step, 0)
-
-
-def _scale_narrow(tile, place, step, columns):
-    """The one vector of each row, whole: a number scaled twice would be wrong."""
-    tile_scale(tile, place, step, 0)
+    write(accumulate(begin(start), A, X, 0, inner), C, columns)
 
 
 def _panel(A, X, C, start, r, inner, columns):
@@ -91,25 +140,12 @@ def _panel(A, X, C, start, r, inner, columns):
     s = Matrix(start.place + r * start.row, start.row, 0)
     c = 0
     while c + LANES < columns:
-        wide(
-            a,
-            Matrix(X.place + c * BYTES, X.row, BYTES),
-            Matrix(C.place + r * C.row + c * BYTES, C.row, BYTES),
-            s,
-            inner,
-            min(LANES, columns - LANES - c) * BYTES,
-        )
+        apart = min(LANES, columns - LANES - c) * BYTES
+        wide(a, behind(X, c), Matrix(C.place + r * C.row + c * BYTES, C.row, BYTES), s, inner, apart)
         c += 2 * LANES
     if c < columns:
         c = max(columns - LANES, 0)
-        narrow(
-            a,
-            Matrix(X.place + c * BYTES, X.row, BYTES),
-            Matrix(C.place + r * C.row + c * BYTES, C.row, BYTES),
-            s,
-            inner,
-            columns,
-        )
+        narrow(a, behind(X, c), Matrix(C.place + r * C.row + c * BYTES, C.row, BYTES), s, inner, columns)
 
 
 def _product(A, X, C, start, rows, inner, columns):
@@ -131,32 +167,57 @@ def _product(A, X, C, start, rows, inner, columns):
 
 
 PRODUCT = types.void(MATRIX, MATRIX, MATRIX, MATRIX, types.intp, types.intp, types.intp)
+GRADIENT = types.void(MATRIX, LISTED, MATRIX, MATRIX, types.intp, types.intp, types.intp)
 
 
-def _compiled(name: str, real: types.Type, begin: Any, write: Any, write_narrow: Any) -> Any:
-    """The product compiled for ``real``; the three say how a tile begins and what becomes of it."""
-    known = {"REAL": real, "LANES": lanes(real), "BYTES": real.bitwidth // 8}
-    last = jit.inlined(jit.specialised(write_narrow, "write_narrow", **known))
+class Use(NamedTuple):
+    """What a use of the routine is made of."""
+
+    begin: Any = _from_zeros
+    behind: Any = _behind
+    accumulate: Any = _accumulate
+    store: Any = _store
+    store_narrow: Any = _store_narrow
+
+
+def _compiled(name: str, real: types.Type, use: Use, signature: Any) -> Any:
+    """The product compiled for ``real`` and one use."""
+    known: dict[str, Any] = {"REAL": real, "LANES": lanes(real), "BYTES": real.bitwidth // 8}
+
+    def inlined(function: Any, name: str, **more: Any) -> Any:
+        return jit.inlined(jit.specialised(function, name, **known, **more))
+
+    behind, accumulate = inlined(use.behind, "behind"), inlined(use.accumulate, "accumulate")
+
+    def block(function: Any, write: Any, rows: int, vectors: int) -> Any:
+        begin = inlined(use.begin, f"begin_{rows}x{vectors}", ROWS=rows, VECTORS=vectors)
+        parts = {"begin": begin, "accumulate": accumulate, "write": inlined(write, "write")}
+        return inlined(function, f"block_{rows}x{vectors}", **parts)
+
     panels = {}
     for rows in (4, 3, 2, 1):
         blocks = {
-            "wide": jit.specialised(_wide, f"block_{rows}x2", ROWS=rows, begin=begin, write=write, **known),
-            "narrow": jit.specialised(
-                _narrow, f"block_{rows}x1", ROWS=rows, begin=begin, write_narrow=last, **known
-            ),
+            "wide": block(_wide, use.store, rows, 2),
+            "narrow": block(_narrow, use.store_narrow, rows, 1),
         }
-        inlined = {place: jit.inlined(block) for place, block in blocks.items()}
-        panels[f"panel_{rows}"] = jit.inlined(jit.specialised(_panel, f"panel_{rows}", **known, **inlined))
-    return jit.kernel(jit.specialised(_product, f"{name}_{real}", **panels), PRODUCT)
+        panels[f"panel_{rows}"] = inlined(_panel, f"panel_{rows}", behind=behind, **blocks)
+    return jit.kernel(jit.specialised(_product, f"{name}_{real}", **panels), signature)
 
 
 @cache
 def product_kernel(real: types.Type) -> Any:
     """C = start + A X."""
-    return _compiled("product", real, tile_from, tile_store, _store_narrow)
+    return _compiled("product", real, Use(begin=_from_starts), PRODUCT)
 
 
 @cache
 def scaling_product_kernel(real: types.Type) -> Any:
     """C ← C · A X, element by element (nothing is added); ``columns`` is a whole number of vectors."""
-    return _compiled("scaling_product", real, tile_of_zeros, tile_scale, _scale_narrow)
+    return _compiled("scaling_product", real, Use(store=_scale, store_narrow=_scale_narrow), PRODUCT)
+
+
+@cache
+def gradient_kernel(real: types.Type) -> Any:
+    """C = A X (nothing is added) with the rows of X at listed addresses."""
+    use = Use(behind=_behind_listed, accumulate=_accumulate_listed)
+    return _compiled("gradient", real, use, GRADIENT)

@@ -2,8 +2,8 @@
 
 Bare functions, compiled into the training loop.  A ``network`` is a few flat vectors;
 ``space`` and ``layer`` say what lives where in them (`layout.py`); ``parts`` are the
-catalog's kernels as first-class functions, ``tools`` the products, the transpose and the gathering of rows;
-``settings`` are the numbers the parts need.
+catalog's kernels as first-class functions, ``tools`` the products, the transpose and the gathering
+of samples; ``settings`` are the numbers the parts need.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sim.kernels import jit
 from sim.kernels.dropout import counter_of, drop
 from sim.kernels.layout import layer_at
-from sim.kernels.matmul import PRODUCT, Matrix
+from sim.kernels.matmul import GRADIENT, PRODUCT, Listed, Matrix
 from sim.kernels.measure import describe_activations
 from sim.kernels.shuffles import sum_rows
 from sim.kernels.simd import address, lanes_of, matrix, prefetch
@@ -25,6 +25,7 @@ class Tools(NamedTuple):
 
     product: Any
     scaling_product: Any
+    gradient: Any
     transpose: Any
     gather: Any
 
@@ -38,10 +39,12 @@ class Network(NamedTuple):
     """(slots, parameters)."""
     running: Any
     work: Any
+    addresses: Any
+    """Where the rows of samples lie that layers see, and the targets'."""
 
 
 class Samples(NamedTuple):
-    """One replicate's table: fields as in :class:`~sim.kernels.arguments.Data`, without its first axis."""
+    """One table in one order: fields as in :class:`~sim.kernels.arguments.Data`, without their first axis."""
 
     features: Any
     targets: Any
@@ -68,7 +71,7 @@ class Settings(NamedTuple):
     """Key of the dropout masks, uint64."""
 
 
-TOOLS = Tools(PRODUCT, PRODUCT, TRANSPOSE, GATHER)
+TOOLS = Tools(PRODUCT, PRODUCT, GRADIENT, TRANSPOSE, GATHER)
 """The signatures of the tools."""
 
 
@@ -98,27 +101,38 @@ def announce(space, samples, batch):
 
 
 @jit.inlined
-def gather(space, work, samples, batch, tools):
-    """Bring a mini-batch into ``work``: features and targets, as rows and as (…, columns)."""
-    first, stride = layer_at(space, 0), space.target_stride
+def list_rows(space, work, addresses):
+    """Where the samples lie that layers see: the same places for every mini-batch, but for the first layer's,
+    which are zeros until the first is gathered.
+    """
+    for s in range(space.columns):
+        addresses[layer_at(space, 0).addresses + s] = address(work, space.zeros)
+    for number in range(1, space.table.shape[0]):
+        layer = layer_at(space, number)
+        for s in range(space.columns):
+            addresses[layer.addresses + s] = address(work, layer.rows + s * layer.rows_stride)
+
+
+@jit.inlined
+def gather_rows(space, network, table, stride, batch, addresses, target, tools):
+    """Find a mini-batch's rows of a table and bring them into ``work`` as (…, columns)."""
     tools.gather(
-        block(samples.features, 0, first.rows_stride, 1),
+        block(table, 0, stride, 1),
         batch,
-        address(work, space.zeros),
-        block(work, first.rows, first.rows_stride, 1),
-        block(work, first.input, space.columns, 1),
-        space.columns,
-        first.rows_stride,
-    )
-    tools.gather(
-        block(samples.targets, 0, stride, 1),
-        batch,
-        address(work, space.zeros),
-        block(work, space.target_rows, stride, 1),
-        block(work, space.targets, space.columns, 1),
-        space.columns,
+        address(network.work, space.zeros),
+        network.addresses[addresses : addresses + space.columns],
+        block(network.work, target, space.columns, 1),
         stride,
     )
+
+
+@jit.inlined
+def gather(space, network, samples, batch, tools):
+    """Bring features and targets of a mini-batch."""
+    first, stride = layer_at(space, 0), space.target_stride
+    features, targets = samples.features, samples.targets
+    gather_rows(space, network, features, first.rows_stride, batch, first.addresses, first.input, tools)
+    gather_rows(space, network, targets, stride, batch, space.target_addresses, space.targets, tools)
 
 
 # --- forward ---------------------------------------------------------------------------------
@@ -262,9 +276,9 @@ def row_sums(source, begin, rows, columns, target, place):
 def parameter_gradient(space, layer, network, count, tools):
     """∂L/∂W = δ aᵀ and ∂L/∂b = Σ_b δ_b."""
     work, gradient = network.work, network.gradient
-    tools.product(
+    tools.gradient(
         block(work, layer.delta, space.columns, 1),
-        block(work, layer.rows, layer.rows_stride, 1),
+        Listed(address(network.addresses, layer.addresses), 0),
         block(gradient, layer.weight, layer.fan_in, 1),
         block(work, space.zeros, 0, 0),
         layer.fan_out,

@@ -1,4 +1,4 @@
-"""Blocks of lanes × lanes numbers in registers: rows summed, blocks transposed, gathered.
+"""Blocks of lanes × lanes numbers in registers: rows summed, blocks transposed.
 
 A processor shuffles quickly within blocks of 128 bits, and whole ones.  Each round of shuffles halves the
 distance to the goal, so a block takes log2(lanes) of them.
@@ -189,6 +189,12 @@ def _transposed(builder: Any, rows: list[Any], vector: emit.Vector) -> list[Any]
     return [columns[lane][block] for block in range(count // inside) for lane in range(inside)]
 
 
+def _store_transposed(builder: Any, rows: list[Any], write: Any, step: Any, vector: emit.Vector) -> None:
+    places = emit.steps(builder, write, step, vector.count)
+    for row, place in zip(_transposed(builder, rows, vector), places, strict=True):
+        emit.store(builder, row, emit.pointer(builder, place, row.type), vector)
+
+
 @intrinsic
 def transpose_block(
     typing: Any, real: Any, source: Any, source_step: Any, target: Any, target_step: Any
@@ -198,58 +204,27 @@ def transpose_block(
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         _, read, read_step, write, write_step = args
-        rows = [
-            emit.vector_at(builder, place, vector)
-            for place in emit.steps(builder, read, read_step, vector.count)
-        ]
-        places = emit.steps(builder, write, write_step, vector.count)
-        for row, place in zip(_transposed(builder, rows, vector), places, strict=True):
-            emit.store(builder, row, emit.pointer(builder, place, row.type), vector)
+        places = emit.steps(builder, read, read_step, vector.count)
+        rows = [emit.vector_at(builder, place, vector) for place in places]
+        _store_transposed(builder, rows, write, write_step, vector)
         return context.get_dummy_value()
 
     index = types.intp
     return types.void(real, index, index, index, index), generate
 
 
-def _chosen_rows(
-    builder: Any, batch: Any, first: Any, table: Any, step: Any, nothing: Any, count: int
-) -> list[Any]:
-    """Where the rows of ``count`` samples from the ``first`` of a mini-batch on begin."""
-    places = []
-    for sample in (builder.add(first, emit.integer(lane)) for lane in range(count)):
-        given = builder.icmp_signed("<", sample, batch.nitems)
-        pointer = builder.gep(batch.data, [builder.select(given, sample, emit.integer(0))])
-        number = builder.sext(builder.load(pointer), ir.IntType(64))
-        places.append(builder.select(given, builder.add(table, builder.mul(number, step)), nothing))
-    return places
-
-
 @intrinsic
-def gather_block(
-    typing: Any, real: Any, table: Any, step: Any, batch: Any, first: Any, nothing: Any,
-    rows: Any, row: Any, target: Any, column: Any,
-) -> Any:  # fmt: skip
-    """Write a vector of each of the rows that ``batch`` numbers, as a block and transposed.
-
-    Row r of the table begins at ``table + r * step``; the samples are those from ``first`` on, and one behind
-    the last is read at ``nothing``.
-    """
+def gather_block(typing: Any, real: Any, addresses: Any, offset: Any, target: Any, target_step: Any) -> Any:
+    """Write the transpose of a block whose row r lies ``offset`` behind the r-th of the listed addresses."""
     vector = emit.Vector(real.dtype, emit.lanes(real.dtype))
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _, begin, apart, numbers, start, empty, kept, kept_step, write, write_step = args
-        told = context.make_array(batch)(context, builder, numbers)
-        chosen = _chosen_rows(builder, told, start, begin, apart, empty, vector.count)
-        values = [emit.vector_at(builder, place, vector) for place in chosen]
-        written = zip(values, emit.steps(builder, kept, kept_step, vector.count), strict=True)
-        turned = zip(
-            _transposed(builder, values, vector),
-            emit.steps(builder, write, write_step, vector.count),
-            strict=True,
-        )
-        for value, place in (*written, *turned):
-            emit.store(builder, value, emit.pointer(builder, place, value.type), vector)
+        _, listed, behind, write, write_step = args
+        list_of = emit.steps(builder, listed, emit.integer(emit.ADDRESS_BYTES), vector.count)
+        places = [builder.add(emit.address_at(builder, at), behind) for at in list_of]
+        rows = [emit.vector_at(builder, place, vector) for place in places]
+        _store_transposed(builder, rows, write, write_step, vector)
         return context.get_dummy_value()
 
     index = types.intp
-    return types.void(real, index, index, batch, index, index, index, index, index, index), generate
+    return types.void(real, index, index, index, index), generate

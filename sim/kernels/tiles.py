@@ -53,28 +53,68 @@ def tile_from(typing: Any, real: Any, rows: Any, vectors: Any, start: Any, step:
 
 
 @intrinsic(prefer_literal=True)
-def tile_of_zeros(typing: Any, real: Any, rows: Any, vectors: Any, start: Any, step: Any) -> Any:
-    """The same without a look at memory, where all are filled with zero."""
+def tile_of_zeros(typing: Any, real: Any, rows: Any, vectors: Any) -> Any:
+    """A tile filled with zeros."""
     tile = Tile(emit.Vector(real.dtype, emit.lanes(real.dtype)), rows.literal_value, vectors.literal_value)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kind = context.get_value_type(tile)
         return ir.Constant(kind, [emit.constant(0.0, tile.vector)] * kind.count)
 
-    return tile(real, rows, vectors, types.intp, types.intp), generate
+    return tile(real, rows, vectors), generate
 
 
-def _rank_one(
-    builder: Any, tile: Tile, totals: list[Any], left: Any, row: Any, right: Any, apart: Any
-) -> list[Any]:
+def _rank_one(builder: Any, totals: list[Any], factors: list[Any], columns: list[Any]) -> list[Any]:
     """Every accumulator plus its row's number times its column's vector."""
-    vector = tile.vector
-    columns = [
-        emit.vector_at(builder, place, vector) for place in emit.steps(builder, right, apart, tile.vectors)
-    ]
-    factors = [_number(builder, place, vector) for place in emit.steps(builder, left, row, tile.rows)]
     pairs = [(factor, column) for factor in factors for column in columns]
     return [emit.fma(builder, *pair, total) for pair, total in zip(pairs, totals, strict=True)]
+
+
+def _accumulated(
+    builder: Any, tile: Tile, value: Any, moving: list[tuple[Any, Any]], count: Any, terms: Any
+) -> Any:
+    """The tile ``value`` plus ``count`` rank-one products of ``terms(places)``: factors of rows, columns.
+
+    The places move as ``moving`` says: (from, by).  The loop is written out here to forbid LLVM to unroll
+    it: it is bound by the multiply-adds anyway, and unrolled over unknown distances it needs more address
+    registers than there are.
+    """
+    first = [builder.extract_value(value, at) for at in range(tile.rows * tile.vectors)]
+    moving = [*moving, (emit.integer(0), emit.integer(1))]
+    before = builder.block
+    loop, done = builder.append_basic_block("product"), builder.append_basic_block("produced")
+    builder.cbranch(builder.icmp_signed(">", count, emit.integer(0)), loop, done)
+
+    builder.position_at_end(loop)
+    places = [builder.phi(ir.IntType(64)) for _ in moving]
+    totals = [builder.phi(start.type) for start in first]
+    later = _rank_one(builder, totals, *terms(places[:-1]))
+    moved = [builder.add(place, step) for place, (_, step) in zip(places, moving, strict=True)]
+    starts = [start for start, _ in moving]
+    for phi, start, next_value in zip([*places, *totals], [*starts, *first], [*moved, *later], strict=True):
+        phi.add_incoming(start, before)
+        phi.add_incoming(next_value, loop)
+    again = builder.cbranch(builder.icmp_signed("<", moved[-1], count), loop, done)
+    again.set_metadata("llvm.loop", emit.not_unrolled(builder.module))
+
+    builder.position_at_end(done)
+    finished = [builder.phi(start.type) for start in first]
+    result = value
+    for at, (phi, start, total) in enumerate(zip(finished, first, later, strict=True)):
+        phi.add_incoming(start, before)
+        phi.add_incoming(total, loop)
+        result = builder.insert_value(result, phi, at)
+    return result
+
+
+def _numbers(builder: Any, place: Any, step: Any, tile: Tile) -> list[Any]:
+    return [_number(builder, at, tile.vector) for at in emit.steps(builder, place, step, tile.rows)]
+
+
+def _vectors(builder: Any, place: Any, apart: Any, tile: Tile) -> list[Any]:
+    return [
+        emit.vector_at(builder, at, tile.vector) for at in emit.steps(builder, place, apart, tile.vectors)
+    ]
 
 
 @intrinsic
@@ -83,40 +123,38 @@ def tile_multiply_add(
 ) -> Any:
     """Add to row r, for k < inner, the number at ``left + r * row + k * step`` times the vectors at
     ``right + k * stride``, ``apart`` from one another.
-
-    The loop is written out here to forbid LLVM to unroll it: it is bound by the multiply-adds
-    anyway, and unrolled over unknown distances it needs more address registers than there are.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         value, left_at, row_step, left_step, right_at, right_step, distance, count = args
-        first = [builder.extract_value(value, at) for at in range(tile.rows * tile.vectors)]
-        before = builder.block
-        loop, done = builder.append_basic_block("product"), builder.append_basic_block("produced")
-        builder.cbranch(builder.icmp_signed(">", count, emit.integer(0)), loop, done)
 
-        builder.position_at_end(loop)
-        places = [builder.phi(ir.IntType(64)) for _ in range(3)]
-        totals = [builder.phi(start.type) for start in first]
-        later = _rank_one(builder, tile, totals, places[0], row_step, places[1], distance)
-        steps = (left_step, right_step, emit.integer(1))
-        moved = [builder.add(place, step) for place, step in zip(places, steps, strict=True)]
-        for phi, start, next_value in zip(
-            [*places, *totals], [left_at, right_at, emit.integer(0), *first], [*moved, *later], strict=True
-        ):
-            phi.add_incoming(start, before)
-            phi.add_incoming(next_value, loop)
-        again = builder.cbranch(builder.icmp_signed("<", moved[2], count), loop, done)
-        again.set_metadata("llvm.loop", emit.not_unrolled(builder.module))
+        def terms(places: list[Any]) -> tuple[list[Any], list[Any]]:
+            columns = _vectors(builder, places[1], distance, tile)
+            return _numbers(builder, places[0], row_step, tile), columns
 
-        builder.position_at_end(done)
-        finished = [builder.phi(start.type) for start in first]
-        result = value
-        for at, (phi, start, total) in enumerate(zip(finished, first, later, strict=True)):
-            phi.add_incoming(start, before)
-            phi.add_incoming(total, loop)
-            result = builder.insert_value(result, phi, at)
-        return result
+        moving = [(left_at, left_step), (right_at, right_step)]
+        return _accumulated(builder, tile, value, moving, count, terms)
+
+    index = types.intp
+    return tile(tile, index, index, index, index, index, index, index), generate
+
+
+@intrinsic
+def tile_multiply_add_listed(
+    typing: Any, tile: Any, left: Any, row: Any, step: Any, listed: Any, offset: Any, apart: Any, inner: Any
+) -> Any:
+    """The same with the vectors at ``offset`` from the k-th address of a list."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value, left_at, row_step, left_step, list_at, begin, distance, count = args
+
+        def terms(places: list[Any]) -> tuple[list[Any], list[Any]]:
+            right = builder.add(emit.address_at(builder, places[1]), begin)
+            columns = _vectors(builder, right, distance, tile)
+            return _numbers(builder, places[0], row_step, tile), columns
+
+        moving = [(left_at, left_step), (list_at, emit.integer(emit.ADDRESS_BYTES))]
+        return _accumulated(builder, tile, value, moving, count, terms)
 
     index = types.intp
     return tile(tile, index, index, index, index, index, index, index), generate

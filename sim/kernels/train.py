@@ -29,6 +29,7 @@ from sim.kernels.network import (
     backward,
     forward,
     gather,
+    list_rows,
     loss,
 )
 from sim.kernels.parts import Parts, signatures
@@ -53,16 +54,18 @@ def network_of(fleet, r, room):
         borrowed(fleet.state[r]),
         borrowed(fleet.running[r]),
         borrowed(room.work),
+        borrowed(room.addresses),
     )
 
 
 @jit.inlined
-def samples_of(data, table):
-    """One table of the data."""
+def samples_of(fleet, r, data):
+    """What network r learns from."""
+    table = fleet.table[r]
     return Samples(
         borrowed(data.features[table]),
         borrowed(data.targets[table]),
-        borrowed(data.order[table]),
+        borrowed(data.order[fleet.order[r]]),
         borrowed(data.sequence),
         data.training,
         borrowed(data.evaluated),
@@ -87,7 +90,7 @@ def settings_of(fleet, r, numbers, running_momentum):
 def differentiate(space, network, samples, step, settings, parts, tools, notes):
     """Loss and gradient of the step's mini-batch."""
     batch = samples.order[step % samples.order.shape[0]]
-    gather(space, network.work, samples, batch, tools)
+    gather(space, network, samples, batch, tools)
     forward(space, network, batch.size, step, settings, parts, tools, notes)
     value = loss(space, network.work, batch.size, parts)
     announce(space, samples, samples.order[(step + 1) % samples.order.shape[0]])
@@ -100,7 +103,7 @@ def rested(space, network, constants, parts):
     """The network where its optimizer wants it evaluated: at a copy of θ, if it does not say otherwise."""
     at = network.work[space.before : space.before + network.theta.size]
     parts.rest(network.theta, network.state, constants, at)
-    return Network(at, network.gradient, network.state, network.running, network.work)
+    return Network(at, network.gradient, network.state, network.running, network.work, network.addresses)
 
 
 @jit.inlined
@@ -220,8 +223,9 @@ tools_at: Any = None
 def _train(space, fleet, data, course, notes, room, places):
     """Train every network of the fleet; ``places`` are the addresses of its parts and tools."""
     parts, tools = parts_at(places), tools_at(places)
+    list_rows(space, room.work, room.addresses)
     for r in range(fleet.theta.shape[0]):
-        network, samples = network_of(fleet, r, room), samples_of(data, fleet.table[r])
+        network, samples = network_of(fleet, r, room), samples_of(fleet, r, data)
         train_one(space, network, samples, fleet, r, course, notes, room, parts, tools)
 
 

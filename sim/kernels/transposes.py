@@ -1,7 +1,7 @@
-"""Matrices transposed, and the rows of a mini-batch brought as they are and transposed.
+"""Matrices transposed, and the rows of a mini-batch found and transposed.
 
-A product wants a unit a row, a weight gradient a sample a row.  Features are needed both ways: a block of
-samples × features goes through the registers once for the two.
+A product wants a unit a row, a weight gradient a sample a row.  Features are needed both ways: transposed,
+and as they stand in their table, for which a list of addresses does.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import Any
 from numba import types
 
 from sim.kernels import jit
+from sim.kernels.callables import ADDRESSES
 from sim.kernels.emit import lanes
 from sim.kernels.matmul import MATRIX
 from sim.kernels.shuffles import gather_block, transpose_block
+from sim.kernels.simd import address
 
 # Bound when a template is specialised: number type, vector length, bytes of a number.
 REAL: Any = types.float64
@@ -48,30 +50,27 @@ def transpose_kernel(real: types.Type) -> Any:
     return jit.kernel(jit.specialised(_transpose, f"transpose_{real}", **known), TRANSPOSE)
 
 
-def _gather(table, batch, nothing, rows, target, samples, features):
-    """rows[s] = table[batch[s]] and target[:, s] = the same, for s < ``samples``; whole vectors of both.
+def _gather(table, batch, nothing, addresses, target, features):
+    """target[:, s] = table[batch[s]], whole vectors of both; addresses[s] is where that row lies.
 
     Where the mini-batch has ended a sample is the row of zeros at ``nothing``: what another mini-batch
     left there would be finite and never counted, but equal studies shall have equal bytes.
     """
-    for s in range(0, samples, LANES):
+    for s in range(addresses.size):
+        addresses[s] = table.place + batch[s] * table.row if s < batch.size else nothing
+    for s in range(0, addresses.size, LANES):
         for f in range(0, features, LANES):
             gather_block(
                 REAL,
-                table.place + f * BYTES,
-                table.row,
-                batch,
-                s,
-                nothing,
-                rows.place + s * rows.row + f * BYTES,
-                rows.row,
+                address(addresses, s),
+                f * BYTES,
                 target.place + f * target.row + s * BYTES,
                 target.row,
             )
 
 
 BATCH = types.Array(types.int32, 1, "C")
-GATHER = types.void(MATRIX, BATCH, types.intp, MATRIX, MATRIX, types.intp, types.intp)
+GATHER = types.void(MATRIX, BATCH, types.intp, ADDRESSES, MATRIX, types.intp)
 
 
 @cache
