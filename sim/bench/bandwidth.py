@@ -58,7 +58,7 @@ def bandwidth(team: Team, total: int) -> float:
 
 
 def _ones(size: int) -> np.ndarray:
-    vector = aligned_zeros(size, types.float32)
+    vector = aligned_zeros(size, np.dtype(np.float32))
     vector[:] = 1.0
     return vector
 

@@ -18,7 +18,7 @@ class Fleet(NamedTuple):
     theta: np.ndarray
     """(R, parameters): trained in place."""
     state: np.ndarray
-    """(R, slots and what else its rule keeps, parameters): the optimizer's, in place."""
+    """(R, slots and what else its rule keeps, parameters and more): the optimizer's, in place."""
     running: np.ndarray
     """(R, places): running statistics of normalizers, in place."""
     table: np.ndarray
@@ -114,7 +114,10 @@ class Room(NamedTuple):
     """Scratch of one thread."""
 
     work: np.ndarray
+    theta: np.ndarray
     gradient: np.ndarray
+    state: np.ndarray
+    """The network's while it is trained, as in :class:`Fleet`."""
     constants: np.ndarray
     """What an optimizer prepares for a step."""
     hyperparameters: np.ndarray
@@ -182,5 +185,15 @@ def argument_types(real: types.Type) -> Arguments:
                 array(index, 1),
             ],
         ),
-        room=jit.struct(Room, [*[array(real, 1)] * 3, array(wide, 1), array(wide, 1), array(types.intp, 1)]),
+        room=jit.struct(
+            Room,
+            [
+                *[array(real, 1)] * 3,
+                array(real, 2),
+                array(real, 1),
+                array(wide, 1),
+                array(wide, 1),
+                array(types.intp, 1),
+            ],
+        ),
     )

@@ -166,7 +166,7 @@ def assemble(architecture: Architecture, members: Sequence[Member]) -> Fleet:
     rows = state_rows(architecture.rule, plan.layers, plan.parameters)
     fleet = Fleet(
         theta=np.zeros((count, plan.parameters), dtype),
-        state=np.zeros((count, rows, plan.parameters), dtype),
+        state=np.zeros((count, rows, plan.stride), dtype),
         running=np.zeros((count, plan.running), dtype),
         table=np.array([m.table for m in members], np.int64),
         order=np.array([m.order for m in members], np.int64),
@@ -234,11 +234,15 @@ def train(architecture: Architecture, fleet: Fleet, data: Data, course: Course, 
     Returns the thread's scratch: the last network's latest gradient, and what its layers did.
     """
     loop, parts, tools = architecture.kernels
-    plan, real = architecture.layout, architecture.real
+    plan, dtype = architecture.layout, architecture.dtype
+    rows = 2 + fleet.state.shape[1]
+    theta, gradient, *_ = learning = aligned_zeros(rows * plan.stride, dtype).reshape(rows, plan.stride)
     room = Room(
-        aligned_zeros(plan.work, real),
-        aligned_zeros(plan.parameters, real),
-        np.zeros(CONSTANTS, architecture.dtype),
+        aligned_zeros(plan.work, dtype),
+        theta[: plan.parameters],
+        gradient[: plan.parameters],
+        learning[2:],
+        np.zeros(CONSTANTS, dtype),
         np.zeros(fleet.optimizer.shape[1]),
         np.zeros(STATE),
         np.zeros(plan.addresses, np.intp),

@@ -166,7 +166,7 @@ COUNT = SLOTS = PAIRS = ROOM = WITH_ROOM = 0
 def update_layers(table, theta, gradient, state, constants, value):
     """One step of a layerwise rule: of each layer W, b and, with a normalizer, scale and shift."""
     settings, layers = taken(constants, COUNT), flat(table)
-    place, last, widest = SLOTS * theta.size, table.shape[0] - 1, 0
+    place, last, widest = SLOTS * state.shape[1], table.shape[0] - 1, 0
     for number in range(table.shape[0]):  # comparisons: ``max`` is a function to compile
         layer = row(layers, number, FIELDS)
         if layer[FAN_IN] > widest:
@@ -188,7 +188,7 @@ def update_layers(table, theta, gradient, state, constants, value):
                     (rows, columns),
                     part(theta, start, size),
                     part(gradient, start, size),
-                    *views(state, start, theta.size, size, SLOTS),
+                    *views(state, start, state.shape[1], size, SLOTS),
                     *squares(state, place, rows, columns, PAIRS),
                     *views(spare, 0, 0, spare.size, WITH_ROOM),
                     *settings,

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -77,6 +77,9 @@ class Space(NamedTuple):
     """Room for a copy of ``theta``."""
 
 
+PAGE = 4096
+"""Bytes: what the processor compares of two addresses first."""
+
 LAYER_FIELDS = len(Layer._fields)
 
 SPACE_TYPE = jit.struct(Space, [types.Array(types.int64, 2, "C"), *[types.intp] * (len(Space._fields) - 1)])
@@ -94,6 +97,8 @@ class Layout:
 
     space: Space
     parameters: int
+    stride: int
+    """Parameters and room behind them: see :func:`staggered`."""
     running: int
     work: int
     addresses: int
@@ -174,13 +179,28 @@ def layout(
     )
     # A layer without normalizer points its unused views at the beginning: they must fit, nothing uses them.
     return Layout(
-        space, parameter.size, max(running.size, 2 * width), place.size + step, (len(layers) + 1) * columns
+        space,
+        parameter.size,
+        staggered(parameter.size, real),
+        max(running.size, 2 * width),
+        place.size + step,
+        (len(layers) + 1) * columns,
     )
 
 
-def aligned_zeros(count: int, real: types.Type) -> np.ndarray:
+def staggered(count: int, real: types.Type) -> int:
+    """How far apart vectors of ``count`` numbers begin that an optimizer walks along side by side.
+
+    A distance of whole cache lines, so that no vector crosses one, and a quarter of a page more or less
+    than whole pages: a load waits for a store to the same place of another page, which to the processor
+    looks like the same place.
+    """
+    size, quarter = real.bitwidth // 8, PAGE // 4
+    return count + (quarter - count * size) % (2 * quarter) // size
+
+
+def aligned_zeros(count: int, dtype: np.dtype[Any]) -> np.ndarray:
     """A vector of zeros that begins on a 64-byte boundary, so that no vector crosses a cache line."""
-    dtype = np.dtype(real.name)
     raw = np.zeros(count * dtype.itemsize + jit.CACHE_LINE, np.uint8)
     start = -raw.ctypes.data % jit.CACHE_LINE
     return raw[start : start + count * dtype.itemsize].view(dtype)

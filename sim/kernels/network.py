@@ -16,7 +16,7 @@ from sim.kernels.layout import layer_at
 from sim.kernels.matmul import GRADIENT, PRODUCT, Listed, Matrix
 from sim.kernels.measure import describe_activations
 from sim.kernels.shuffles import sum_rows
-from sim.kernels.simd import address, lanes_of, matrix, prefetch
+from sim.kernels.simd import address, lanes_of, matrix
 from sim.kernels.transposes import GATHER, TRANSPOSE
 
 
@@ -82,22 +82,6 @@ def block(flat, begin, row, column):
 
 
 # --- samples -------------------------------------------------------------------------------
-
-
-@jit.inlined
-def announce_rows(table, batch, stride):
-    """Ask for the rows numbered ``batch``: the table is larger than the fastest caches."""
-    step = jit.CACHE_LINE // table.itemsize
-    for b in range(batch.size):
-        for i in range(0, stride, step):
-            prefetch(table, batch[b] * stride + i)
-
-
-@jit.inlined
-def announce(space, samples, batch):
-    """Ask for the samples of the mini-batch after this one."""
-    announce_rows(samples.features, batch, layer_at(space, 0).rows_stride)
-    announce_rows(samples.targets, batch, space.target_stride)
 
 
 @jit.inlined

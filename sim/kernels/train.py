@@ -25,7 +25,6 @@ from sim.kernels.network import (
     Samples,
     Settings,
     Tools,
-    announce,
     backward,
     forward,
     gather,
@@ -36,6 +35,7 @@ from sim.kernels.parts import Parts, signatures
 from sim.kernels.plateau import RATE, begin, watch
 from sim.kernels.simd import borrowed
 from sim.kernels.sums import square_sum
+from sim.kernels.tuples import flat
 
 
 @jit.inlined
@@ -47,15 +47,22 @@ def numbers_of(fleet, r):
 
 @jit.inlined
 def network_of(fleet, r, room):
-    """Network r's vectors and the thread's scratch."""
+    """Network r in the thread's scratch."""
     return Network(
-        borrowed(fleet.theta[r]),
+        borrowed(room.theta),
         borrowed(room.gradient),
-        borrowed(fleet.state[r]),
+        borrowed(room.state),
         borrowed(fleet.running[r]),
         borrowed(room.work),
         borrowed(room.addresses),
     )
+
+
+@jit.inlined
+def copy(source, target):
+    """target ← source."""
+    for i in range(target.size):
+        target[i] = source[i]
 
 
 @jit.inlined
@@ -93,7 +100,6 @@ def differentiate(space, network, samples, step, settings, parts, tools, notes):
     gather(space, network, samples, batch, tools)
     forward(space, network, batch.size, step, settings, parts, tools, notes)
     value = loss(space, network.work, batch.size, parts)
-    announce(space, samples, samples.order[(step + 1) % samples.order.shape[0]])
     backward(space, network, batch.size, parts, tools)
     return value
 
@@ -199,9 +205,7 @@ def train_one(space, network, samples, fleet, r, course, notes, room, parts, too
             notes.losses[r, step] = value
             notes.norms[r, step] = math.sqrt(square_sum(network.gradient))
         if measured > 0 and c < checkpoints.size and checkpoints[c] == step + 1:
-            before = network.work[space.before : space.before + network.theta.size]
-            for i in range(network.theta.size):
-                before[i] = network.theta[i]
+            copy(network.theta, network.work[space.before : space.before + network.theta.size])
         hyperparameters[0] = fleet.optimizer[r, 0] * rate_factor(fleet, r, step, course, room, value)
         condition(network.theta, network.gradient, numbers, hyperparameters[0])
         silence(network.gradient, frozen)
@@ -209,9 +213,7 @@ def train_one(space, network, samples, fleet, r, course, notes, room, parts, too
         parts.constants(step + 1.0, hyperparameters, constants)
         parts.update(space.table, network.theta, network.gradient, network.state, constants, value)
         hold(network.theta, frozen, held)
-    at_rest = rested(space, network, constants, parts)
-    for i in range(network.theta.size):
-        network.theta[i] = at_rest.theta[i]
+    copy(rested(space, network, constants, parts).theta, network.theta)
     hold(network.theta, frozen, held)
 
 
@@ -226,7 +228,12 @@ def _train(space, fleet, data, course, notes, room, places):
     list_rows(space, room.work, room.addresses)
     for r in range(fleet.theta.shape[0]):
         network, samples = network_of(fleet, r, room), samples_of(fleet, r, data)
+        theta, state = borrowed(fleet.theta[r]), flat(borrowed(fleet.state[r]))
+        copy(theta, network.theta)
+        copy(state, flat(network.state))
         train_one(space, network, samples, fleet, r, course, notes, room, parts, tools)
+        copy(network.theta, theta)
+        copy(flat(network.state), state)
 
 
 @cache

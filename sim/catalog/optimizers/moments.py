@@ -1,8 +1,8 @@
 """Adam and its close relatives: a moving average m of g over the root of one, v, of g².
 
 A moving average x of y is written x + (1 − β)(y − x), as PyTorch's ``lerp``: two operations for three.
-A rule divides by √(v + inside) · root + outside: the three numbers say where ε stands and
-how v is corrected.
+The corrections of both are numbers of the step, √v̂ = root · √v; a rule takes what it can of them into its
+rate and its ε, so that a parameter costs no operation more than it must.
 """
 
 from __future__ import annotations
@@ -19,14 +19,22 @@ EPSILON_PLACES = ("outside", "inside", "before")
 """√v̂ + ε; √(v̂ + ε); or √v + ε before v is corrected."""
 
 
-def _adam(theta, g, m, v, rate, gain1, gain2, inside, root, outside):
+def _adam(theta, g, m, v, rate, gain1, gain2, epsilon):
     m = fma(gain1, g - m, m)
     v = fma(gain2, fma(g, g, -v), v)
-    return fma(-rate, m / fma(sqrt(v + inside), root, outside), theta), m, v
+    return fma(-rate, m / (sqrt(v) + epsilon), theta), m, v
+
+
+def _adam_inside(theta, g, m, v, rate, gain1, gain2, epsilon):
+    m = fma(gain1, g - m, m)
+    v = fma(gain2, fma(g, g, -v), v)
+    return fma(-rate, m / sqrt(v + epsilon), theta), m, v
 
 
 @optimizer(
-    rule=lambda settings: Rule(_adam, MOMENTS), choices={"epsilon_place": EPSILON_PLACES}, limits=BETAS
+    rule=lambda settings: Rule(_adam_inside if settings["epsilon_place"] == "inside" else _adam, MOMENTS),
+    choices={"epsilon_place": EPSILON_PLACES},
+    limits=BETAS,
 )
 def adam(
     step: Any,
@@ -47,16 +55,15 @@ def adam(
     """
     corrected1 = 1.0 - beta1**step if bias_correction else 1.0
     corrected2 = 1.0 - beta2**step if bias_correction else 1.0
-    root = 1.0 / corrected2**0.5
-    inside = epsilon * corrected2 if epsilon_place == 1.0 else 0.0
-    outside = 0.0 if epsilon_place == 1.0 else (epsilon * root if epsilon_place == 2.0 else epsilon)
-    return lr / corrected1, 1.0 - beta1, 1.0 - beta2, inside, root, outside
+    root = corrected2**0.5
+    small = epsilon if epsilon_place == 2.0 else epsilon * (corrected2 if epsilon_place == 1.0 else root)
+    return lr / corrected1 * root, 1.0 - beta1, 1.0 - beta2, small
 
 
-def _adamw(theta, g, m, v, keep, rate, gain1, gain2, root, epsilon):
+def _adamw(theta, g, m, v, keep, rate, gain1, gain2, epsilon):
     m = fma(gain1, g - m, m)
     v = fma(gain2, fma(g, g, -v), v)
-    return fma(-rate, m / fma(sqrt(v), root, epsilon), keep * theta), m, v
+    return fma(-rate, m / (sqrt(v) + epsilon), keep * theta), m, v
 
 
 @optimizer(rule=lambda settings: Rule(_adamw, MOMENTS), limits={**BETAS, "weight_decay": NOT_NEGATIVE})
@@ -73,16 +80,16 @@ def adamw(
     The decay never passes through the moments, so it is not divided by √v.  As PyTorch's
     ``AdamW``; optax's has λ = 1e-4.  Source: Loshchilov & Hutter 2019.
     """
-    keep = 1.0 - lr * weight_decay
-    rate = lr / (1.0 - beta1**step)
-    return keep, rate, 1.0 - beta1, 1.0 - beta2, 1.0 / (1.0 - beta2**step) ** 0.5, epsilon
+    root = (1.0 - beta2**step) ** 0.5
+    rate = lr / (1.0 - beta1**step) * root
+    return 1.0 - lr * weight_decay, rate, 1.0 - beta1, 1.0 - beta2, epsilon * root
 
 
-def _amsgrad(theta, g, m, v, largest, rate, gain1, gain2, share, root, epsilon):
+def _amsgrad(theta, g, m, v, largest, rate, gain1, gain2, share, epsilon):
     m = fma(gain1, g - m, m)
     v = fma(gain2, fma(g, g, -v), v)
     largest = maximum(v * share, largest)
-    return fma(-rate, m / fma(sqrt(largest), root, epsilon), theta), m, v, largest
+    return fma(-rate, m / (sqrt(largest) + epsilon), theta), m, v, largest
 
 
 @optimizer(
@@ -109,14 +116,14 @@ def amsgrad(
     corrected1 = 1.0 - beta1**step if bias_correction else 1.0
     corrected2 = 1.0 - beta2**step if bias_correction else 1.0
     share = 1.0 / corrected2 if maximum == 1.0 else 1.0
-    root = 1.0 if maximum == 1.0 else 1.0 / corrected2**0.5
-    return lr / corrected1, 1.0 - beta1, 1.0 - beta2, share, root, epsilon
+    root = 1.0 if maximum == 1.0 else corrected2**0.5
+    return lr / corrected1 * root, 1.0 - beta1, 1.0 - beta2, share, epsilon * root
 
 
-def _nadam(theta, g, m, v, now, ahead, gain1, gain2, root, epsilon):
+def _nadam(theta, g, m, v, now, ahead, gain1, gain2, epsilon):
     m = fma(gain1, g - m, m)
     v = fma(gain2, fma(g, g, -v), v)
-    return theta - (now * g + ahead * m) / fma(sqrt(v), root, epsilon), m, v
+    return theta - (now * g + ahead * m) / (sqrt(v) + epsilon), m, v
 
 
 @optimizer(
@@ -146,14 +153,20 @@ def nadam(
         k += 1.0
     now = beta1 * (1.0 - 0.5 * shrink**step)
     ahead = beta1 * (1.0 - 0.5 * shrink ** (step + 1.0))
-    current = lr * (1.0 - now) / (1.0 - product)
-    following = lr * ahead / (1.0 - product * ahead)
-    root = 1.0 / (1.0 - beta2**step) ** 0.5
-    return current, following, 1.0 - beta1, 1.0 - beta2, root, epsilon
+    root = (1.0 - beta2**step) ** 0.5
+    current = lr * (1.0 - now) / (1.0 - product) * root
+    following = lr * ahead / (1.0 - product * ahead) * root
+    return current, following, 1.0 - beta1, 1.0 - beta2, epsilon * root
+
+
+def _radam(theta, g, m, v, rate, gain1, gain2, root, outside):
+    m = fma(gain1, g - m, m)
+    v = fma(gain2, fma(g, g, -v), v)
+    return fma(-rate, m / fma(sqrt(v), root, outside), theta), m, v
 
 
 @optimizer(
-    rule=lambda settings: Rule(_adam, MOMENTS),
+    rule=lambda settings: Rule(_radam, MOMENTS),
     choices={"epsilon_place": ("before", "outside")},
     limits={**BETAS, "threshold": Range(4.0)},
 )
@@ -181,7 +194,7 @@ def radam(
         rate *= (kept / ((longest - 4.0) * (longest - 2.0) * length)) ** 0.5
         root = 1.0 / corrected2**0.5
         outside = epsilon * root if epsilon_place == 0.0 else epsilon
-    return rate, 1.0 - beta1, 1.0 - beta2, 0.0, root, outside
+    return rate, 1.0 - beta1, 1.0 - beta2, root, outside
 
 
 def _adamax(theta, g, m, u, rate, gain1, beta2, epsilon):
