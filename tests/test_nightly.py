@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tomllib
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -591,6 +592,32 @@ def test_writers_at_the_same_time_lose_nothing(tmp_path):
     ]  # fmt: skip
     assert [writer.wait() for writer in writers] == [0] * 3
     assert [number for number, _ in History(path).nights] == list(range(1, 16))
+
+
+def test_a_night_appended_while_another_reads_is_not_half_seen(monkeypatch, tmp_path):
+    path, connect, said = tmp_path / "h.sqlite", History._connect, []
+    History(path).append(ABOUT, [(Figure("a", "learning", "", (1.0,)), "equal")])
+
+    def append(statement):
+        if statement.startswith("SELECT night, name") and not said:
+            with closing(sqlite3.connect(path, timeout=0)) as other:
+                try:
+                    other.execute("INSERT INTO nights SELECT NULL, 'now', '', '', '', '', '{}', '{}'")
+                    number = other.execute("SELECT max(night) FROM nights").fetchone()
+                    other.execute("INSERT INTO figures SELECT ?, 'b', '', '', 1, 1, 0, '[]', ''", number)
+                    other.commit()
+                    said.append("written")
+                except sqlite3.OperationalError as error:
+                    said.append(str(error))
+
+    def watched(self, mode):
+        connection = connect(self, mode)
+        connection.set_trace_callback(append)
+        return connection
+
+    monkeypatch.setattr(History, "_connect", watched)
+    assert [record.figure.name for record in History(path).records] == ["a"]
+    assert said == ["database is locked"]
 
 
 KILLED = """

@@ -106,6 +106,7 @@ class History:
         if not os.access(self.path, os.R_OK | os.W_OK):
             raise StudyError(f"{self.path}: cannot be read and written")
         with self._said_in_one_line("cannot be read"), closing(self._connect("rw")) as connection:
+            connection.execute("BEGIN")  # from here on the file stays as it is, whoever waits to write
             if _is_empty(connection):
                 return []
             self._examine(connection)
