@@ -75,13 +75,15 @@ class Case:
         return inputs, targets, weights, biases, draw.integers(0, self.rows, (self.steps, self.batch))
 
     def twin(self, nudge: int = 0) -> dict[str, Any]:
-        """What ``naive`` makes of it; ``nudge`` moves every weight by so many units in the last place."""
+        """What ``naive`` makes of it; ``nudge`` moves every weight by so many units in the last place, and
+        shifts, which begin at 0 and may return there, where some activations have a kink.
+        """
         inputs, targets, weights, biases, order = self.arrays()
         draw = np.random.default_rng(self.seed + 1)
         weights = [W * (1 + nudge * np.finfo(float).eps * draw.choice((-1, 1), W.shape)) for W in weights]
         return naive.train(
             inputs, targets, weights, biases, order, net=self.net, optimizer=self.optimizer,
-            weight_decay=self.weight_decay, clipping=self.clipping,
+            weight_decay=self.weight_decay, clipping=self.clipping, shift=nudge * np.finfo(float).eps,
         )  # fmt: skip
 
     def kernel(self, precision: str = "float64", **given: Any) -> Any:

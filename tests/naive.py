@@ -256,14 +256,14 @@ def backward(
     return gradient, d_pre
 
 
-def parameters(net: Network, weights: list[Array], biases: list[Array]) -> Parameters:
-    """Copies of weights and biases, scales 1 and shifts 0 where the network has a normalizer."""
+def parameters(net: Network, weights: list[Array], biases: list[Array], shift: float = 0.0) -> Parameters:
+    """Copies of weights and biases, scales 1 and shifts, 0 as a rule, where the network has a normalizer."""
     hidden = biases[:-1] if normalized_axis(net.normalizer) is not None else []
     return {
         "weights": [np.array(W, float) for W in weights],
         "biases": [np.array(b, float) for b in biases],
         "scales": [np.ones(len(b)) for b in hidden],
-        "shifts": [np.zeros(len(b)) for b in hidden],
+        "shifts": [np.full(len(b), shift) for b in hidden],
     }
 
 
@@ -342,15 +342,15 @@ def update_ratio(before: Array, after: Array) -> float:
 def train(
     inputs: Array, targets: Array, weights: list[Array], biases: list[Array], order: Array, *,
     net: Network, optimizer: Any = "sgd", masks: list[list[Array]] | None = None,
-    weight_decay: float = 0.0, clipping: Any = "none",
+    weight_decay: float = 0.0, clipping: Any = "none", shift: float = 0.0,
 ) -> dict[str, Any]:  # fmt: skip
-    """One update for each row of ``order``; masks[step][layer] drop units.
+    """One update for each row of ``order``; masks[step][layer] drop units; shifts begin at ``shift``.
 
     Returns parameters and slots after the last step, the running statistics of batch normalization, the loss
     and the norm of its gradient (before clipping and decay) of every step.
     """
     rule, hyper = split(optimizer)
-    theta = parameters(net, weights, biases)
+    theta = parameters(net, weights, biases, shift)
     slots: dict[str, list[dict[str, Array]]] = {k: [{} for _ in theta[k]] for k in KINDS}
     running = [(np.zeros(len(s)), np.ones(len(s))) for s in theta["scales"]]
     result: dict[str, Any] = {"losses": [], "gradient_norms": []}
