@@ -132,8 +132,7 @@ def train_arrays(  # noqa: PLR0913  (what a network is, by keyword)
     fleet = fleets.freeze(fleet, given.frozen_places(architecture.layout.layers, frozen))
     rows = given.target_rows(targets, widths[-1], len(inputs), part_of["loss"][0])
     data = fleets.Data(
-        features=fleets.padded_rows([inputs], precision),
-        targets=fleets.padded_rows([rows], precision),
+        tables=fleets.sample_tables([inputs], [rows], precision),
         order=order[None],
         sequence=np.arange(len(inputs), dtype=np.int32),
         training=len(inputs),

@@ -142,7 +142,7 @@ def test_equal_replicates_start_and_see_the_same_whatever_the_optimizer(study):
             architecture = architecture_of(run_)
             data = data_for(run_, [1], architecture.widths[-1], study.seed)
             theta = fleet_of(architecture, [run_], {1: 0}, study.seed).theta[0]
-            first.setdefault(run_.entrant, (theta.tobytes(), data.order.tobytes(), data.features.tobytes()))
+            first.setdefault(run_.entrant, (theta.tobytes(), data.order.tobytes(), data.tables.tobytes()))
     assert set(first) == {"sgd", "adam", "heavy"}
     assert len(set(first.values())) == 1
 

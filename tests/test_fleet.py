@@ -45,8 +45,7 @@ def train_fleet(cases: list[Case], checkpoints: tuple[int, ...] = (), **given: A
             fleets.biases(theta, layer)[:] = b
     targets = [naive.target_matrix(t, first.widths[-1], first.loss) for _, t, _, _, _ in arrays]
     data = fleets.Data(
-        features=fleets.padded_rows(np.stack([inputs for inputs, *_ in arrays]), "float64"),
-        targets=fleets.padded_rows(np.stack(targets), "float64"),
+        tables=fleets.sample_tables([inputs for inputs, *_ in arrays], targets, "float64"),
         order=np.stack([order for *_, order in arrays]).astype(np.int32),
         sequence=np.arange(first.rows, dtype=np.int32),
         training=first.rows - 10,

@@ -38,9 +38,9 @@ from sim.catalog.mathematics import fma, sqrt
 def mine(theta, g, m, v, step, lr=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8):
     m = fma(1 - beta1, g - m, m)
     v = fma(1 - beta2, fma(g, g, -v), v)
-    rate = lr / (1 - beta1**step)
-    root = 1 / (1 - beta2**step) ** 0.5
-    return fma(-rate, m / fma(sqrt(v), root, epsilon), theta), m, v
+    root = (1 - beta2**step) ** 0.5
+    rate = lr / (1 - beta1**step) * root
+    return fma(-rate, m / (sqrt(v) + epsilon * root), theta), m, v
 """
 PAPER = """
 @optimizer(state=("m", "v"))

@@ -152,17 +152,14 @@ def work(point: Point, made: Architecture | None = None) -> Work:
     made = made or architecture(point)
     made.kernels  # noqa: B018  (compiled on first access)
     known, size = material(), networks_a_call(point)
-    features, targets = (
-        fleets.padded_rows([rows], point.precision) for rows in (known.features, known.one_hot)
-    )
+    tables = fleets.sample_tables([known.features], [known.one_hot], point.precision)
     sequence = np.arange(len(known.labels), dtype=np.int32)
     steps = checkpoint_steps(point)
     calls = []
     for begin in range(0, point.networks, size):
         networks = range(begin, min(begin + size, point.networks))
         data = Data(
-            features=features,
-            targets=targets,
+            tables=tables,
             order=np.stack([order(point, network) for network in networks]),
             sequence=sequence,
             training=len(known.labels),

@@ -15,7 +15,7 @@ from sim.catalog.datasets import load
 from sim.catalog.preparation import Prepared, prepare, split
 from sim.catalog.randomness import generator
 from sim.catalog.tables import encode
-from sim.kernels.fleet import Data, padded_rows
+from sim.kernels.fleet import Data, sample_tables
 from sim.plan import Run
 from sim.study import Choice
 
@@ -72,8 +72,7 @@ def data_for(run: Run, replicates: Sequence[int], outputs: int, seed: int) -> Da
     # One mini-batch more than there are steps: the last checkpoint measures gradients after the last update.
     orders = [order(run.samples, run.batch_size, run.steps + 1, seed, replicate) for replicate in replicates]
     return Data(
-        features=padded_rows(features, run.settings.precision),
-        targets=padded_rows(targets, run.settings.precision),
+        tables=sample_tables(features, targets, run.settings.precision),
         order=np.stack(orders),
         sequence=np.arange(len(features[0]), dtype=np.int32),
         training=run.samples,

@@ -71,8 +71,7 @@ class Bench:
             self.architecture = replace(self.architecture, rule=replace(rule, rest=None))
         rows = np.arange(len(example.inputs), dtype=np.int32)
         self.data = Data(
-            features=fleets.padded_rows([np.array(example.inputs)], "float64"),
-            targets=fleets.padded_rows([np.array(example.targets)], "float64"),
+            tables=fleets.sample_tables([np.array(example.inputs)], [np.array(example.targets)], "float64"),
             order=rows[None, None],
             sequence=rows,
             training=len(rows),

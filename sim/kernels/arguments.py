@@ -64,10 +64,10 @@ class Numbers(NamedTuple):
 class Data(NamedTuple):
     """The samples of a batch of runs: tables, and orders in which they are learnt from."""
 
-    features: np.ndarray
-    """(S, rows, features rounded up to whole vectors): the training rows, then the test rows."""
-    targets: np.ndarray
-    """(S, rows, outputs rounded up to whole vectors): numbers, or classes as one-hot rows."""
+    tables: np.ndarray
+    """(S, rows, features and targets, each rounded up to whole vectors): first the training rows, then the
+    test rows.  Targets are numbers, or classes as one-hot rows.
+    """
     order: np.ndarray
     """(O, T, batch) int32: the training rows of each step's mini-batch; step t takes row t mod T."""
     sequence: np.ndarray
@@ -171,7 +171,7 @@ def argument_types(real: types.Type) -> Arguments:
         ),
         data=jit.struct(
             Data,
-            [array(real, 3), array(real, 3), array(places, 3), array(places, 1), types.intp, array(index, 1)],
+            [array(real, 3), array(places, 3), array(places, 1), types.intp, array(index, 1)],
         ),
         course=jit.struct(Course, [types.intp, array(index, 1), array(wide, 2), array(wide, 2)]),
         notes=jit.struct(

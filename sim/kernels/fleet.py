@@ -203,14 +203,17 @@ def biases(theta: np.ndarray, layer: Layer) -> np.ndarray:
     return theta[layer.bias : layer.bias + layer.fan_out]
 
 
-def padded_rows(tables: Sequence[np.ndarray], precision: str) -> np.ndarray:
-    """(tables, rows, columns) with columns padded by zeros to whole vectors, in the given precision."""
-    rows, columns = tables[0].shape
-    step = lanes(jit.REAL[precision])
-    padded = np.zeros((len(tables), rows, -(-columns // step) * step), precision)
-    for place, table in zip(padded, tables, strict=True):
-        place[:, :columns] = table
-    return padded
+def sample_tables(
+    features: Sequence[np.ndarray], targets: Sequence[np.ndarray], precision: str
+) -> np.ndarray:
+    """Tables as :class:`Data` has them, of (rows, features) and (rows, outputs) each."""
+    (rows, inputs), outputs, step = features[0].shape, targets[0].shape[1], lanes(jit.REAL[precision])
+    second = -(-inputs // step) * step
+    shape = (len(features), rows, second + -(-outputs // step) * step)
+    tables = aligned_zeros(math.prod(shape), np.dtype(precision)).reshape(shape)
+    for table, *pair in zip(tables, features, targets, strict=True):
+        table[:, :inputs], table[:, second : second + outputs] = pair
+    return tables
 
 
 def notes_for(

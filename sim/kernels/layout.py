@@ -40,7 +40,9 @@ class Layer(NamedTuple):
     input: int
     """(fan_in, columns): what the layer sees."""
     rows: int
-    """(columns, rows_stride): the same transposed, a sample a row; the first layer's stand in their table."""
+    """(columns, rows_stride): the same transposed, a sample a row; the first layer's stand in their table,
+    before their targets.
+    """
     rows_stride: int
     addresses: int
     """Where in the list of addresses those of the rows are."""
@@ -65,9 +67,7 @@ class Space(NamedTuple):
     width: int
     """Rows of the widest layer and columns of the statistics."""
     targets: int
-    """(outputs, columns); in their table a row is ``target_stride`` long."""
-    target_stride: int
-    target_addresses: int
+    """(outputs, columns), right behind the first layer's input: one gathering brings both."""
     scratch: int
     """(3 + outputs, columns): room for the loss."""
     zeros: int
@@ -137,11 +137,12 @@ def layout(
     parameter, running, place = _Allocator(1), _Allocator(1), _Allocator(step)
     width = max(rounded(max(widths)), columns)
     layers = []
-    seen = place(rounded(widths[0]) * columns)
+    seen, targets = place(rounded(widths[0]) * columns), place(rounded(widths[-1]) * columns)
+    sample = rounded(widths[0]) + rounded(widths[-1])
     for number, (fan_in, fan_out) in enumerate(pairwise(widths)):
         hidden = number < len(widths) - 2
         normal = hidden and normalized
-        rows_stride = rounded(fan_in)
+        rows_stride = rounded(fan_in) if number else sample
         pre, post = place(rounded(fan_out) * columns), place(rounded(fan_out) * columns)
         layers.append(
             Layer(
@@ -169,11 +170,9 @@ def layout(
         table=np.array(layers, np.int64).reshape(len(layers), LAYER_FIELDS),
         columns=columns,
         width=width,
-        targets=place(rounded(widths[-1]) * columns),
-        target_stride=rounded(widths[-1]),
-        target_addresses=len(layers) * columns,
+        targets=targets,
         scratch=place((3 + widths[-1]) * columns),
-        zeros=place(width),
+        zeros=place(max(width, sample)),
         carry=place(2 * width * columns),
         before=place(parameter.size),
     )
@@ -184,7 +183,7 @@ def layout(
         staggered(parameter.size, real),
         max(running.size, 2 * width),
         place.size + step,
-        (len(layers) + 1) * columns,
+        len(layers) * columns,
     )
 
 

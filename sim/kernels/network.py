@@ -16,7 +16,7 @@ from sim.kernels.layout import layer_at
 from sim.kernels.matmul import GRADIENT, PRODUCT, Listed, Matrix
 from sim.kernels.measure import describe_activations
 from sim.kernels.shuffles import sum_rows
-from sim.kernels.simd import address, lanes_of, matrix
+from sim.kernels.simd import address, lanes_of, matrix, prefetch
 from sim.kernels.transposes import GATHER, TRANSPOSE
 
 
@@ -40,14 +40,13 @@ class Network(NamedTuple):
     running: Any
     work: Any
     addresses: Any
-    """Where the rows of samples lie that layers see, and the targets'."""
+    """Where the rows lie that layers see, a sample a row."""
 
 
 class Samples(NamedTuple):
     """One table in one order: fields as in :class:`~sim.kernels.arguments.Data`, without their first axis."""
 
-    features: Any
-    targets: Any
+    table: Any
     order: Any
     sequence: Any
     training: int
@@ -85,6 +84,17 @@ def block(flat, begin, row, column):
 
 
 @jit.inlined
+def announce(space, samples, batch):
+    """Ask for the beginnings of a mini-batch's rows while there is other work.
+
+    What is far away is the page; to ask for whole rows costs more than it saves.
+    """
+    stride = layer_at(space, 0).rows_stride
+    for b in range(batch.size):
+        prefetch(samples.table, batch[b] * stride)
+
+
+@jit.inlined
 def list_rows(space, work, addresses):
     """Where the samples lie that layers see: the same places for every mini-batch, but for the first layer's,
     which are zeros until the first is gathered.
@@ -98,25 +108,17 @@ def list_rows(space, work, addresses):
 
 
 @jit.inlined
-def gather_rows(space, network, table, stride, batch, addresses, target, tools):
-    """Find a mini-batch's rows of a table and bring them into ``work`` as (…, columns)."""
+def gather(space, network, samples, batch, tools):
+    """Find a mini-batch's rows and bring features and targets into ``work`` as (…, columns)."""
+    first = layer_at(space, 0)
     tools.gather(
-        block(table, 0, stride, 1),
+        block(samples.table, 0, first.rows_stride, 1),
         batch,
         address(network.work, space.zeros),
-        network.addresses[addresses : addresses + space.columns],
-        block(network.work, target, space.columns, 1),
-        stride,
+        network.addresses[first.addresses : first.addresses + space.columns],
+        block(network.work, first.input, space.columns, 1),
+        first.rows_stride,
     )
-
-
-@jit.inlined
-def gather(space, network, samples, batch, tools):
-    """Bring features and targets of a mini-batch."""
-    first, stride = layer_at(space, 0), space.target_stride
-    features, targets = samples.features, samples.targets
-    gather_rows(space, network, features, first.rows_stride, batch, first.addresses, first.input, tools)
-    gather_rows(space, network, targets, stride, batch, space.target_addresses, space.targets, tools)
 
 
 # --- forward ---------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from sim.kernels.emit import HAS_FMA, Vector, lanes
 
 __all__ = [
     "HAS_FMA", "Vector", "address", "borrowed", "fma", "horizontal_sum", "lanes", "lanes_of", "larger",
-    "load", "load_first", "splat", "store", "store_first", "widen",
+    "load", "load_first", "prefetch", "splat", "store", "store_first", "widen",
 ]  # fmt: skip
 
 
@@ -127,6 +127,21 @@ def store_first(typing: Any, array: Any, index: Any, value: Any, count: Any) -> 
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value, types.intp), generate
+
+
+@intrinsic
+def prefetch(typing: Any, array: Any, index: Any) -> Any:
+    """Bring the cache line of ``array[index]`` near; nothing happens where there is none."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = builder.bitcast(emit.element(context, builder, array, *args), ir.IntType(8).as_pointer())
+        flag = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, flag, flag, flag])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [place, flag(0), flag(3), flag(1)])  # to read, to keep, data
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
 
 
 @intrinsic

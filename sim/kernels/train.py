@@ -25,6 +25,7 @@ from sim.kernels.network import (
     Samples,
     Settings,
     Tools,
+    announce,
     backward,
     forward,
     gather,
@@ -70,8 +71,7 @@ def samples_of(fleet, r, data):
     """What network r learns from."""
     table = fleet.table[r]
     return Samples(
-        borrowed(data.features[table]),
-        borrowed(data.targets[table]),
+        borrowed(data.tables[table]),
         borrowed(data.order[fleet.order[r]]),
         borrowed(data.sequence),
         data.training,
@@ -100,6 +100,7 @@ def differentiate(space, network, samples, step, settings, parts, tools, notes):
     gather(space, network, samples, batch, tools)
     forward(space, network, batch.size, step, settings, parts, tools, notes)
     value = loss(space, network.work, batch.size, parts)
+    announce(space, samples, samples.order[(step + 1) % samples.order.shape[0]])
     backward(space, network, batch.size, parts, tools)
     return value
 
