@@ -20,6 +20,7 @@ from numba import types
 from sim.catalog import mathematics
 from sim.catalog.mathematics import where
 from sim.kernels import jit
+from sim.kernels.callables import ADDRESSES, kernels_at
 from sim.kernels.dropout import SCALE, squares
 from sim.kernels.parts import signatures
 from sim.kernels.simd import borrowed
@@ -308,9 +309,13 @@ def walk(b, starts, terrain, rules, ends, scratch, kernels):
         distance[i] = math.sqrt(distance[i])
 
 
-def _descend(starts, terrain, rules, ends, scratch, slope, constants, update, rest):
-    """Walk every block of starts."""
-    kernels = Kernels(slope, constants, update, rest)
+# Bound when the walk is specialised: what makes kernels to call of the addresses it gets.
+kernels_of: Any = None
+
+
+def _descend(starts, terrain, rules, ends, scratch, places):
+    """Walk every block of starts; ``places`` are the addresses of its kernels."""
+    kernels = kernels_of(places)
     for b in range(starts.theta.shape[0]):
         walk(b, starts, terrain, rules, ends, scratch, kernels)
 
@@ -327,6 +332,6 @@ def descend_kernel() -> Any:
         jit.struct(Scratch, [VECTOR] * 6 + [matrix, VECTOR, places]),
     )
     parts = signatures(REAL)
-    signatures_of = (SLOPE, parts.constants, parts.update, parts.rest)
-    functions = [types.FunctionType(signature) for signature in signatures_of]
-    return jit.kernel(jit.specialised(_descend, "descend"), types.void(*arguments, *functions))
+    kernels_of = kernels_at(Kernels, (SLOPE, parts.constants, parts.update, parts.rest))
+    loop = jit.specialised(_descend, "descend", kernels_of=kernels_of)
+    return jit.kernel(loop, types.void(*arguments, ADDRESSES))

@@ -15,7 +15,7 @@ from numba import types
 from sim.catalog.sums import real
 from sim.kernels import jit
 from sim.kernels.arguments import Numbers, argument_types
-from sim.kernels.callables import ADDRESSES, functions_at
+from sim.kernels.callables import ADDRESSES, kernels_at
 from sim.kernels.evaluation import note_scores
 from sim.kernels.layout import SPACE_TYPE
 from sim.kernels.measure import note_layers, note_updates
@@ -218,7 +218,7 @@ def train_one(space, network, samples, fleet, r, course, notes, room, parts, too
     hold(network.theta, frozen, held)
 
 
-# Bound when the loop is specialised: what make functions of the addresses it gets.
+# Bound when the loop is specialised: what makes kernels to call of the addresses it gets.
 parts_at: Any = None
 tools_at: Any = None
 
@@ -240,7 +240,7 @@ def _train(space, fleet, data, course, notes, room, places):
 @cache
 def train_kernel(real_type: types.Type) -> Any:
     """The compiled training loop for a precision."""
-    parts = functions_at(Parts, signatures(real_type))
-    tools = functions_at(Tools, TOOLS, first=len(Parts._fields))
+    parts = kernels_at(Parts, signatures(real_type))
+    tools = kernels_at(Tools, TOOLS, first=len(Parts._fields))
     loop = jit.specialised(_train, f"train_{real_type}", parts_at=parts, tools_at=tools)
     return jit.kernel(loop, types.void(SPACE_TYPE, *argument_types(real_type), ADDRESSES))

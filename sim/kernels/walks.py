@@ -12,6 +12,7 @@ from sim.catalog.optimizers import Rule
 from sim.catalog.registry import Part
 from sim.catalog.surfaces import domain_of, minima_of
 from sim.kernels.arguments import CONSTANTS
+from sim.kernels.callables import addresses
 from sim.kernels.descend import (
     Ends,
     Rules,
@@ -106,7 +107,7 @@ def descend(
         _rules(walk, checkpoints),
         ends,
         _scratch(dimensions, width, rule),
-        *kernels,
+        addresses(kernels),
     )
     path = ends.paths.reshape(-1, blocks, dimensions, width).transpose(1, 3, 0, 2)
     told = {name: getattr(ends, name).reshape(-1)[:count] for name in Ends._fields[:-1]}
